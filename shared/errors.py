@@ -1,0 +1,187 @@
+"""Every error a user can meet, in one tree.
+
+    LakehouseError                 500 internal_error
+    ├── RequestError               400 invalid_request
+    │   ├── UnauthenticatedError   401 unauthenticated
+    │   ├── ForbiddenError         403 forbidden
+    │   ├── NotFoundError          404 not_found          (unknown and foreign alike)
+    │   ├── ConflictError          409 conflict
+    │   ├── TooLargeError          413 too_large
+    │   ├── MediaTypeError         415 unsupported_media_type
+    │   ├── InvalidFieldError      422 invalid_field
+    │   └── RateLimitedError       429 rate_limited
+    ├── SqlRefusedError            422 sql_refused        (the guard said no; `reason` says why)
+    ├── SettingsError              500 settings_missing
+    ├── CatalogError               500 catalog_invalid
+    ├── ModelError                 502 model_failed
+    │   └── ModelUnavailableError  503 model_unavailable  (nothing happened; worth repeating)
+    ├── QueryError                 502 query_failed
+    │   ├── WarehouseUnavailableError 503 warehouse_unavailable (nothing ran; worth repeating)
+    │   └── QueryTimeoutError      504 query_timeout
+    └── RecordError                500 record_failed
+        └── RecordUnavailableError 503 record_unavailable (worth repeating)
+
+A message is one line: what was wrong with which input, then what to do about it. It never holds a secret or
+tells of another user. ``code`` is stable: clients branch on it.
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class LakehouseError(Exception):
+    """Something the product can say about what went wrong."""
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class RequestError(LakehouseError):
+    """The request cannot be served as it is."""
+
+    code = "invalid_request"
+    http_status = HTTPStatus.BAD_REQUEST
+
+
+class UnauthenticatedError(RequestError):
+    """No token, or one that does not hold."""
+
+    code = "unauthenticated"
+    http_status = HTTPStatus.UNAUTHORIZED
+
+
+class ForbiddenError(RequestError):
+    """The caller is known, and may not do this."""
+
+    code = "forbidden"
+    http_status = HTTPStatus.FORBIDDEN
+
+
+class NotFoundError(RequestError):
+    """Nothing of the caller's has this id; whether somebody else's does is not said."""
+
+    code = "not_found"
+    http_status = HTTPStatus.NOT_FOUND
+
+
+class ConflictError(RequestError):
+    """The request contradicts what is already there."""
+
+    code = "conflict"
+    http_status = HTTPStatus.CONFLICT
+
+
+class TooLargeError(RequestError):
+    """The body is larger than the route takes."""
+
+    code = "too_large"
+    http_status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class MediaTypeError(RequestError):
+    """The body is not of a kind the route reads."""
+
+    code = "unsupported_media_type"
+    http_status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class InvalidFieldError(RequestError):
+    """A field of the body, path or query string has a value it cannot have."""
+
+    code = "invalid_field"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class RateLimitedError(RequestError):
+    """Too many requests; ``retry_after`` seconds later there is room again."""
+
+    code = "rate_limited"
+    http_status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SqlRefusedError(LakehouseError):
+    """The guard did not let the SQL pass; nothing ran.
+
+    ``reason`` is a stable word (see ``shared.sql_guard``). ``correctable`` tells a slip that a model can mend
+    (an unknown column, a syntax error) from a statement that must not run at all.
+    """
+
+    code = "sql_refused"
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, reason: str, message: str, *, correctable: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.correctable = correctable
+
+
+class SettingsError(LakehouseError):
+    """App settings are missing or cannot be read."""
+
+    code = "settings_missing"
+
+
+class CatalogError(LakehouseError):
+    """A dataset of the catalogue is unknown or does not hold together."""
+
+    code = "catalog_invalid"
+
+
+class ModelError(LakehouseError):
+    """The language model answered with something that cannot be used."""
+
+    code = "model_failed"
+    http_status = HTTPStatus.BAD_GATEWAY
+
+
+class ModelUnavailableError(ModelError):
+    """The language model did not take the request; ``retry_after`` seconds later it may."""
+
+    code = "model_unavailable"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QueryError(LakehouseError):
+    """Databricks ran the query and it failed."""
+
+    code = "query_failed"
+    http_status = HTTPStatus.BAD_GATEWAY
+
+
+class WarehouseUnavailableError(QueryError):
+    """Databricks did not take the request; ``retry_after`` seconds later it may."""
+
+    code = "warehouse_unavailable"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QueryTimeoutError(QueryError):
+    """The query was still running at its deadline and was cancelled."""
+
+    code = "query_timeout"
+    http_status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class RecordError(LakehouseError):
+    """The conversation's record could not be read or written."""
+
+    code = "record_failed"
+
+
+class RecordUnavailableError(RecordError):
+    """Cosmos DB did not take the request, or others kept changing the record; worth repeating."""
+
+    code = "record_unavailable"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,0 +1,110 @@
+"""App settings, read once: one field per setting, complete or nothing.
+
+Only activities, API handlers and the doors read them; orchestrators and entities never do.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, Self
+
+from shared.errors import SettingsError
+
+_MISSING = "__missing__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the app must know about the outside. A setting's name is the field's, in capitals."""
+
+    azure_openai_endpoint: str = _MISSING
+    """Base of the model service; ``/openai/v1/`` is added where it is missing."""
+    azure_openai_key: str = field(default="", repr=False)
+    """Empty: the managed identity is used."""
+    azure_openai_deployment: str = "imdb-gpt-4-1"
+
+    databricks_host: str = _MISSING
+    databricks_token: str = field(default="", repr=False)
+    """Empty: the managed identity is used."""
+    databricks_job_id: int = 0
+    """The job that runs a query (job lane); 0 where only the warehouse is used."""
+    databricks_warehouse_id: str = ""
+    """The SQL warehouse (statement lane), preferred where it is set."""
+
+    cosmos_endpoint: str = _MISSING
+    cosmos_key: str = field(default="", repr=False)
+    """Empty: the managed identity is used."""
+    cosmos_database: str = "imdb_chat"
+    conversation_ttl_seconds: int = 86_400
+    """How long a conversation is kept after its last change."""
+
+    lake_url: str = _MISSING
+    """``file:///folder``, or ``abfss://container@account.dfs.core.windows.net/folder``."""
+
+    chat_dataset: str = "imdb"
+    chat_anonymous: bool = False
+    """Whether the chat answers callers without a token; their conversation id is then the capability."""
+    chat_burst: int = 60
+    """How many questions one caller may start at once."""
+    chat_starts_per_second: float = 5.0
+    """How fast that allowance fills up again."""
+
+    head_rows: int = 5
+    """How many rows of a result the model sees."""
+    row_limit: int = 1_000
+    """How many rows of a result are kept."""
+    max_sql_retries: int = 3
+    """How often a failed query goes back to the model."""
+    query_deadline_seconds: int = 300
+
+    jwt_secret: str = field(default="", repr=False)
+    """Signs the tokens of ``/login``; at least 32 bytes. Empty: there is no ``/login``."""
+    jwt_issuer: str = "durable-lakehouse"
+    jwt_audience: str = "durable-lakehouse"
+    login_users: str = field(default="", repr=False)
+    """JSON: ``{"name": {"hash": "$argon2id$...", "roles": ["admin"]}}``."""
+    entra_tenant_id: str = ""
+    entra_client_id: str = ""
+    """With the tenant: tokens of Entra ID for this audience are accepted, checked against its keys."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read every setting from ``environ``.
+
+        Raises:
+            SettingsError: names everything that is missing or unreadable, at once.
+        """
+        values: dict[str, Any] = {}
+        unreadable: list[str] = []
+        for setting in fields(cls):
+            text = environ.get(setting.name.upper(), "").strip()
+            if not text:
+                continue
+            default: Any = setting.default
+            try:
+                values[setting.name] = _parse(text, default)
+            except ValueError:
+                unreadable.append(setting.name.upper())
+        settings = cls(**values)
+        missing = [f.name.upper() for f in fields(cls) if getattr(settings, f.name) == _MISSING]
+        if missing or unreadable:
+            parts = [f"Missing app settings: {', '.join(missing)}."] if missing else []
+            parts += [f"Unreadable app settings: {', '.join(unreadable)}."] if unreadable else []
+            parts.append("Looked in the environment (local.settings.json fills it); see docs/reference/settings.md.")
+            raise SettingsError(" ".join(parts))
+        return settings
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return Settings.from_env()
+
+
+def _parse(text: str, default: Any) -> Any:
+    if not isinstance(default, bool):
+        return type(default)(text)
+    if text.lower() not in {"true", "false", "1", "0"}:
+        raise ValueError(text)
+    return text.lower() in {"true", "1"}
