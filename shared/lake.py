@@ -3,6 +3,7 @@
 A result is a folder of Parquet files: a Spark job writes several, we write one.
 """
 
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -87,8 +88,8 @@ def open_lake(url: str) -> "tuple[FileSystem, str]":
 
 def _json_value(value: Any) -> Any:
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # NaN has no JSON
-    return value if value is None or isinstance(value, bool | int | str | list | dict) else str(value)
+        return value if math.isfinite(value) else None  # JSON has no NaN
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 @contextmanager
