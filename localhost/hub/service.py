@@ -1,0 +1,147 @@
+"""Any task hub, served to ``durabletask`` clients over gRPC on loopback.
+
+A waiting client costs a coroutine, not a thread. Work items stay in this process: the host dispatches them.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+import durabletask.internal.orchestrator_service_pb2_grpc as stubs
+import grpc
+from google.protobuf import empty_pb2
+
+from localhost.hub.interface import (
+    HubError,
+    InstanceConflictError,
+    Milestone,
+    TaskHub,
+    UnknownInstanceError,
+    UnsupportedError,
+)
+
+type Context = grpc.aio.ServicerContext[Any, Any]
+type Operation = Callable[[Any], Awaitable[Any]]
+
+MAX_MESSAGE = 64 * 1024 * 1024
+EVENTS_PER_CHUNK = 100
+
+
+class TaskHubServer:
+    """The gRPC address of a hub."""
+
+    def __init__(self, hub: TaskHub) -> None:
+        limits = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)]
+        # A second host must get an error, not half of the first one's calls.
+        self._server = grpc.aio.server(options=[*limits, ("grpc.so_reuseport", 0)])
+        stubs.add_TaskHubSidecarServiceServicer_to_server(_servicer(hub), self._server)  # pyright: ignore[reportUnknownMemberType]  # generated, untyped
+
+    async def start(self) -> str:
+        """Listen, and return the address as ``host:port``."""
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        await self._server.start()
+        return f"127.0.0.1:{port}"
+
+    async def stop(self) -> None:
+        """Stop listening; calls under way get a moment to end."""
+        await self._server.stop(grace=0.2)
+
+
+def _servicer(hub: TaskHub) -> stubs.TaskHubSidecarServiceServicer:
+    """Answer every operation of the service with the hub's method for it; the rest stays unimplemented."""
+
+    async def hello(_request: empty_pb2.Empty) -> empty_pb2.Empty:
+        return empty_pb2.Empty()
+
+    async def start(request: pb.CreateInstanceRequest) -> pb.CreateInstanceResponse:
+        return pb.CreateInstanceResponse(instanceId=await hub.start_instance(request))
+
+    async def get(request: pb.GetInstanceRequest) -> pb.GetInstanceResponse:
+        return _found(await hub.get_instance(request.instanceId, payloads=request.getInputsAndOutputs))
+
+    def wait_for(milestone: Milestone) -> Operation:
+        async def wait(request: pb.GetInstanceRequest) -> pb.GetInstanceResponse:
+            payloads = request.getInputsAndOutputs
+            return _found(await hub.wait_for_instance(request.instanceId, milestone, payloads=payloads))
+
+        return wait
+
+    async def query(request: pb.QueryInstancesRequest) -> pb.QueryInstancesResponse:
+        return await hub.query_instances(request.query)
+
+    async def restart(request: pb.RestartInstanceRequest) -> pb.RestartInstanceResponse:
+        return pb.RestartInstanceResponse(instanceId=await hub.restart(request))
+
+    def told[Request](method: Callable[[Request], Awaitable[None]], answer: Callable[[], Any]) -> Operation:
+        async def tell(request: Request) -> Any:
+            await method(request)
+            return answer()
+
+        return tell
+
+    operations: dict[str, Operation] = {
+        "Hello": hello,
+        "StartInstance": start,
+        "GetInstance": get,
+        "WaitForInstanceStart": wait_for("started"),
+        "WaitForInstanceCompletion": wait_for("completed"),
+        "QueryInstances": query,
+        "ListInstanceIds": hub.list_instance_ids,
+        "RaiseEvent": told(hub.raise_event, pb.RaiseEventResponse),
+        "TerminateInstance": told(hub.terminate, pb.TerminateResponse),
+        "SuspendInstance": told(hub.suspend, pb.SuspendResponse),
+        "ResumeInstance": told(hub.resume, pb.ResumeResponse),
+        "RewindInstance": told(hub.rewind, pb.RewindInstanceResponse),
+        "RestartInstance": restart,
+        "PurgeInstances": hub.purge,
+        "SignalEntity": told(hub.signal_entity, pb.SignalEntityResponse),
+        "GetEntity": hub.get_entity,
+        "QueryEntities": hub.query_entities,
+        "CleanEntityStorage": hub.clean_entities,
+    }
+
+    servicer = stubs.TaskHubSidecarServiceServicer()
+    for name, operation in operations.items():
+        setattr(servicer, name, _handler(operation))
+    servicer.StreamInstanceHistory = _history_stream(hub)
+    return servicer
+
+
+def _history_stream(
+    hub: TaskHub,
+) -> Callable[[pb.StreamInstanceHistoryRequest, Context], AsyncIterator[pb.HistoryChunk]]:
+    async def stream_history(
+        request: pb.StreamInstanceHistoryRequest, context: Context
+    ) -> AsyncIterator[pb.HistoryChunk]:
+        try:
+            events = await hub.history(request.instanceId)
+        except HubError as error:
+            await _refuse(context, error)
+            return
+        for start in range(0, len(events), EVENTS_PER_CHUNK):
+            yield pb.HistoryChunk(events=events[start : start + EVENTS_PER_CHUNK])
+
+    return stream_history
+
+
+def _handler(operation: Operation) -> Callable[[Any, Context], Awaitable[Any]]:
+    async def handle(request: Any, context: Context) -> Any:
+        try:
+            return await operation(request)
+        except HubError as error:
+            await _refuse(context, error)
+
+    return handle
+
+
+async def _refuse(context: Context, error: HubError) -> None:
+    codes: dict[type[HubError], grpc.StatusCode] = {
+        UnknownInstanceError: grpc.StatusCode.NOT_FOUND,
+        InstanceConflictError: grpc.StatusCode.ALREADY_EXISTS,
+        UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
+    }
+    await context.abort(codes.get(type(error), grpc.StatusCode.INTERNAL), str(error))
+
+
+def _found(state: pb.OrchestrationState | None) -> pb.GetInstanceResponse:
+    return pb.GetInstanceResponse(exists=state is not None, orchestrationState=state)
