@@ -35,6 +35,13 @@ class Value(Model):
     words: Words = Field(default_factory=dict[Language, list[str]])
 
 
+class Unit(Model):
+    """What a number of a column is counted in: 2 hours are 2 x 60 minutes."""
+
+    words: Words
+    factor: float = 1.0
+
+
 class Column(Model):
     """One column, and how to think of it."""
 
@@ -50,6 +57,15 @@ class Column(Model):
     separator: str | None = Field(default=None, description="Set where the column holds a list as one text.")
     aggregate: Literal["avg", "sum"] | None = Field(default=None, description="How a measure is usually summed up.")
     unit: Text = Field(default_factory=dict[Language, str])
+    units: list[Unit] = Field(default_factory=list[Unit], description="What people count it in; `factor` converts.")
+    verbs: Words = Field(
+        default_factory=dict[Language, list[str]],
+        description="What is said of a row before a value: 'released' in 1994, 'lasts' two hours.",
+    )
+    high: Words = Field(
+        default_factory=dict[Language, list[str]], description="Words for much of it: 'longest', 'best rated'."
+    )
+    low: Words = Field(default_factory=dict[Language, list[str]], description="Words for little of it: 'shortest'.")
 
 
 class Table(Model):
@@ -84,6 +100,13 @@ class Subject(Model):
     phrases: Words = Field(
         default_factory=dict[Language, list[str]],
         description="What comes before a name of one: 'directed by', 'dirigida por'.",
+    )
+    verbs: Words = Field(
+        default_factory=dict[Language, list[str]], description="What one of them did: who 'directed' it."
+    )
+    person: bool = Field(default=False, description="Whether 'who' asks for one of them.")
+    rank: str | None = Field(
+        default=None, pattern=r"^\w+\.\w+$", description="`table.column` that 'top' means when no measure is said."
     )
 
 
@@ -152,5 +175,6 @@ def _check_references(dataset: Dataset) -> None:
 
     ends = [end for join in dataset.joins for end in (join.left, join.right)]
     ends += [f"{subject.table}.{subject.label}" for subject in dataset.subjects]
+    ends += [subject.rank for subject in dataset.subjects if subject.rank]
     if missing := [end for end in ends if not has(*end.split("."))]:
         raise CatalogError(f"catalog/{dataset.name}.yaml speaks of columns it does not have: {', '.join(missing)}.")
