@@ -64,14 +64,21 @@ class Result(TypedDict):
     truncated: bool
 
 
+class FailedAttempt(TypedDict):
+    """A statement that did not bring rows, and why."""
+
+    attempt: int
+    sql: str
+    error: str
+
+
 class Query(TypedDict):
-    """One query that answers a question, or a part of one."""
+    """One query that answers a question, or a part of one. ``sql`` is what the model wrote last."""
 
     sql: str
     purpose: str
     assumptions: list[str]
-    attempt: int
-    error: str | None
+    failed: list[FailedAttempt]
     result: Result | None
 
 
@@ -197,6 +204,18 @@ class Conversations:
         except CosmosResourceNotFoundError:
             return None
 
+    def require(self, conversation_id: str) -> Record:
+        """Return the record.
+
+        Raises:
+            NotFoundError: the conversation is not there (any more).
+            RecordUnavailableError: Cosmos DB cannot be reached now.
+        """
+        record = self.get(conversation_id)
+        if record is None:
+            raise _gone(conversation_id)
+        return record
+
     def update(self, conversation_id: str, change: Callable[[Record], None]) -> Record:
         """Apply ``change`` to the record and return what is stored now.
 
@@ -210,9 +229,7 @@ class Conversations:
         from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosResourceNotFoundError
 
         for met in range(MAX_WRITERS_MET):
-            record = self.get(conversation_id)
-            if record is None:
-                break
+            record = self.require(conversation_id)
             change(record)
             record["updated_at"] = now()
             try:
@@ -226,17 +243,19 @@ class Conversations:
             except CosmosAccessConditionFailedError:
                 time.sleep(random.uniform(0, 0.01 * 2 ** min(met, 5)))  # noqa: S311  spreads writers, hides nothing
             except CosmosResourceNotFoundError:
-                break
+                raise _gone(conversation_id) from None
             else:
                 return record
-        else:
-            raise RecordUnavailableError(
-                f"Conversation {conversation_id} was changed by others {MAX_WRITERS_MET} times in a row; try again."
-            )
-        raise NotFoundError(f"Conversation {conversation_id} is gone: it expired or was deleted.")
+        raise RecordUnavailableError(
+            f"Conversation {conversation_id} was changed by others {MAX_WRITERS_MET} times in a row; try again."
+        )
 
 
 @cache
 def conversations() -> Conversations:
     """Return the door to the records of this app's Cosmos DB."""
     return Conversations(container("conversations"), ttl=settings().conversation_ttl_seconds)
+
+
+def _gone(conversation_id: str) -> NotFoundError:
+    return NotFoundError(f"Conversation {conversation_id} is gone: it expired or was deleted.")

@@ -18,8 +18,9 @@
     ├── QueryError                 502 query_failed
     │   ├── WarehouseUnavailableError 503 warehouse_unavailable (nothing ran; worth repeating)
     │   └── QueryTimeoutError      504 query_timeout
-    └── RecordError                500 record_failed
-        └── RecordUnavailableError 503 record_unavailable (worth repeating)
+    ├── RecordError                500 record_failed
+    │   └── RecordUnavailableError 503 record_unavailable (worth repeating)
+    └── LakeError                  500 lake_failed
 
 A message is one line: what was wrong with which input, then what to do about it. It never holds a secret or
 tells of another user. ``code`` is stable: clients branch on it.
@@ -185,3 +186,9 @@ class RecordUnavailableError(RecordError):
 
     code = "record_unavailable"
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class LakeError(LakehouseError):
+    """The lake could not be read or written."""
+
+    code = "lake_failed"

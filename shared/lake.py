@@ -9,18 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from shared.errors import LakehouseError
+from shared.errors import LakeError
 from shared.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.fs import FileSystem
-
-
-class LakeError(LakehouseError):
-    """The lake could not be read or written."""
-
-    code = "lake_failed"
 
 
 def result_url(conversation_id: str, query_id: str, attempt: int) -> str:
@@ -62,7 +56,11 @@ def read_rows(url: str, limit: int) -> tuple[list[str], list[list[Any]]]:
     Raises:
         LakeError: it could not be read.
     """
-    table = read_table(url, limit=limit)
+    return json_rows(read_table(url, limit=limit))
+
+
+def json_rows(table: "pa.Table") -> tuple[list[str], list[list[Any]]]:
+    """Return the column names and the rows of ``table`` as JSON values; dates and decimals become text."""
     columns = [[_json_value(value) for value in column.to_pylist()] for column in table.columns]
     return table.column_names, [list(row) for row in zip(*columns, strict=True)]
 

@@ -2,7 +2,7 @@
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from shared.conversations import ColumnType
 from shared.databricks.client import databricks_errors, workspace
@@ -51,7 +51,7 @@ class JobLane:
         }
         with databricks_errors("the run"):
             started = self._api.run_now(self._job_id, idempotency_token=key.token, job_parameters=parameters)
-        run_id = int(started.bind()["run_id"])
+        run_id = int(cast("dict[str, Any]", started.bind())["run_id"])
         return Execution(handle=str(run_id), run_id=run_id, state="running")
 
     def fetch(self, handle: str, *, result_url: str, row_limit: int) -> Execution:  # noqa: ARG002  the job knows both

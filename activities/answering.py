@@ -1,0 +1,76 @@
+"""The answer in words, and below it the rows it stands on."""
+
+from typing import Any, NamedTuple
+
+import azure.durable_functions as df
+
+from activities.verdicts import verdict
+from shared.answers import TABLE_ROWS, answer_table, summarise
+from shared.conversations import Record, Result, conversations
+from shared.lake import json_rows, read_table
+from shared.model import Evidence, describe
+from shared.payloads import Turn, Verdict
+from shared.settings import settings
+
+bp = df.Blueprint()
+
+ROWS_IN_WORDS = {"en": "The query returned {count} rows.", "es": "La consulta devolvió {count} filas."}
+
+
+class _Found(NamedTuple):
+    sql: str
+    result: Result
+    names: list[str]
+    rows: list[list[Any]]
+    aggregates: dict[str, dict[str, Any]]
+
+
+@bp.activity_trigger(input_name="turn")
+@verdict
+def answer_question(turn: Turn) -> Verdict:
+    """Draft the answer: the model's words for the first rows, then the table that we write from the rows."""
+    record = conversations().require(turn["conversation_id"])
+    found = [
+        _read(query["sql"], query["result"]) for query in record["queries"].values() if query["result"] is not None
+    ]
+    if record["sql"] is not None:  # the caller asked for rows, not for words
+        count = sum(one.result["row_count"] for one in found)
+        text = ROWS_IN_WORDS[record["language"]].format(count=count)
+    else:
+        text = describe(record["question"], record["language"], [_evidence(one) for one in found])
+    tables = [
+        answer_table(
+            one.names,
+            one.rows,
+            row_count=one.result["row_count"],
+            truncated=one.result["truncated"],
+            language=record["language"],
+        )
+        for one in found
+        if one.result["row_count"] > 1
+    ]
+
+    def draft(record: Record) -> None:
+        record["state"] = "finishing"
+        record["draft_answer"] = "\n\n".join([text, *tables])
+
+    conversations().update(record["id"], draft)
+    return {}
+
+
+def _read(sql: str, result: Result) -> _Found:
+    table = read_table(result["path"])
+    names, rows = json_rows(table.slice(0, TABLE_ROWS))
+    return _Found(sql, result, names, rows, summarise(table))
+
+
+def _evidence(found: _Found) -> Evidence:
+    """Return what the model may see: never more rows than ``HEAD_ROWS``."""
+    return {
+        "sql": found.sql,
+        "columns": [{"name": column["name"], "type": column["type"]} for column in found.result["columns"]],
+        "rows": found.rows[: settings().head_rows],
+        "row_count": found.result["row_count"],
+        "truncated": found.result["truncated"],
+        "aggregates": found.aggregates,
+    }
