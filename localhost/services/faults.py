@@ -22,6 +22,7 @@ from threading import Lock
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,8 +107,15 @@ class Faults:
                 return fault
         return None
 
+    def install(self, app: Starlette) -> Starlette:
+        """Put the faults around everything in ``app``, Starlette's own handling of errors included."""
+        app.middleware_stack = self.middleware(app.build_middleware_stack())
+        return app
+
     def middleware(self, app: ASGIApp) -> ASGIApp:
-        """Return ``app`` behind the faults. It has to be the outermost layer, or a connection cannot be dropped."""
+        """Return ``app`` behind the faults. It has to be the outermost layer, or a connection cannot be dropped:
+        for a Starlette app use ``install``.
+        """
 
         async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":

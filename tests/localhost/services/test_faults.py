@@ -28,7 +28,7 @@ def url(faults):
             Route("/_about", lambda _: JSONResponse({"stand_in": True})),
         ]
     )
-    server = uvicorn.Server(uvicorn.Config(faults.middleware(app), port=0, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(faults.install(app), port=0, log_level="warning", lifespan="off"))
     thread = Thread(target=server.run)
     thread.start()
     while not server.started:
