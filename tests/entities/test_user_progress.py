@@ -1,0 +1,36 @@
+"""What is remembered of a user's work."""
+
+from typing import Any
+
+from azure.durable_functions.testing import execute_entity
+from replaying import user_function
+
+from entities.user_progress import MAX_ITEMS, UserProgress
+
+Entity = user_function(UserProgress)
+
+
+def item(number: int, percentage: int = 0) -> dict[str, Any]:
+    return {"id": f"c{number}", "kind": "chat", "state": "analyzing", "percentage": percentage, "at": "2026-01-01"}
+
+
+def advance(state: Any, value: dict[str, Any]) -> Any:
+    return execute_entity(Entity, "advance", value, state).get_state()
+
+
+def test_news_of_known_work_replaces_what_was_known() -> None:
+    state = advance(advance(advance(None, item(1)), item(2)), item(1, 100))
+    assert [(one["id"], one["percentage"]) for one in state] == [("c1", 100), ("c2", 0)]
+
+
+def test_only_the_latest_are_remembered() -> None:
+    """The state of an entity is read at every operation, so it is bounded."""
+    state: Any = None
+    for number in range(MAX_ITEMS + 10):
+        state = advance(state, item(number))
+    assert len(state) == MAX_ITEMS
+    assert state[0]["id"] == f"c{MAX_ITEMS + 9}"
+
+
+def test_an_unknown_user_has_done_nothing() -> None:
+    assert execute_entity(Entity, "items").get_result() == []
