@@ -17,12 +17,12 @@ DOCS = [
 ]
 
 
-def answer(text: str, **parameters) -> list:
+def answer(text: str, /, **parameters) -> list:
     query = parse_query(text, {f"@{name}": value for name, value in parameters.items()})
     return run_query(query, list(enumerate(DOCS)), text=text, size=1000, continuation=None).results
 
 
-def ids(where: str, **parameters) -> str:
+def ids(where: str, /, **parameters) -> str:
     return "".join(answer(f"SELECT VALUE c.id FROM c WHERE {where}", **parameters))
 
 

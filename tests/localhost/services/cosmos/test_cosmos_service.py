@@ -8,10 +8,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 from azure.core import MatchConditions
+from azure.core.pipeline.transport import AsyncioRequestsTransport
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient as AsyncCosmosClient
 from azure.cosmos.exceptions import (
@@ -38,6 +41,22 @@ async def main():
     await task
 asyncio.run(main())
 """
+
+
+class Transport(AsyncioRequestsTransport):
+    """Threads and requests under the asynchronous client, whose own transport (aiohttp) the app does not need."""
+
+    async def send(self, request, **kwargs):
+        kwargs.pop("read_timeout", None)
+        return await super().send(request, **kwargs)
+
+
+def crowd_client(url: str, key: str, **options) -> AsyncCosmosClient:
+    """The asynchronous client, with room for a crowd."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(200))
+    session = requests.Session()
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=200))
+    return AsyncCosmosClient(url, key, transport=Transport(session=session), **options)
 
 
 def test_a_wrong_key_opens_nothing(account):
@@ -150,7 +169,7 @@ def test_two_hundred_calls_at_once(account):
     account.container()
 
     async def crowd() -> list[dict]:
-        async with AsyncCosmosClient(account.url, account.key) as client:
+        async with crowd_client(account.url, account.key) as client:
             items = client.get_database_client("chat").get_container_client("conversations")
             await asyncio.gather(*(items.upsert_item({"id": str(n), "tenant": "a", "n": n}) for n in range(200)))
             return await asyncio.gather(*(items.read_item(str(n), "a") for n in range(200)))
@@ -173,7 +192,7 @@ def test_racing_writers_lose_no_update(account):
             return
 
     async def race() -> int:
-        async with AsyncCosmosClient(account.url, account.key) as client:
+        async with crowd_client(account.url, account.key) as client:
             items = client.get_database_client("chat").get_container_client("conversations")
             await asyncio.gather(*(add_one(items) for _ in range(20)))
             return (await items.read_item("1", "a"))["n"]
@@ -201,7 +220,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path):
             assert set(acknowledged) <= set(items.query_items("SELECT VALUE c.n FROM c", partition_key="a"))
 
             async def write_until_killed(url: str = url, first: int = round_number * 1000, victim=server) -> None:
-                async with AsyncCosmosClient(url, key, retry_total=0) as client:
+                async with crowd_client(url, key, retry_total=0) as client:
                     items = client.get_database_client("chat").get_container_client("c")
 
                     async def write(n: int) -> None:
