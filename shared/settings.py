@@ -23,8 +23,10 @@ class Settings:
     azure_openai_key: str = field(default="", repr=False)
     """Empty: the managed identity is used."""
     azure_openai_deployment: str = "imdb-gpt-4-1"
+    """Name of the model deployment."""
 
     databricks_host: str = _MISSING
+    """URL of the workspace."""
     databricks_token: str = field(default="", repr=False)
     """Empty: the managed identity is used."""
     databricks_job_id: int = 0
@@ -33,9 +35,11 @@ class Settings:
     """The SQL warehouse (statement lane), preferred where it is set."""
 
     cosmos_endpoint: str = _MISSING
+    """URL of the account."""
     cosmos_key: str = field(default="", repr=False)
     """Empty: the managed identity is used."""
     cosmos_database: str = "imdb_chat"
+    """Database of the container `conversations`."""
     conversation_ttl_seconds: int = 86_400
     """How long a conversation is kept after its last change."""
 
@@ -43,6 +47,7 @@ class Settings:
     """``file:///folder``, or ``abfss://container@account.dfs.core.windows.net/folder``."""
 
     chat_dataset: str = "imdb"
+    """The dataset of the catalogue that questions are about."""
     chat_anonymous: bool = False
     """Whether the chat answers callers without a token; their conversation id is then the capability."""
     chat_burst: int = 60
@@ -57,14 +62,18 @@ class Settings:
     max_sql_retries: int = 3
     """How often a failed query goes back to the model."""
     query_deadline_seconds: int = 300
+    """A query that is still running then is cancelled."""
 
     jwt_secret: str = field(default="", repr=False)
     """Signs the tokens of ``/login``; at least 32 bytes. Empty: there is no ``/login``."""
     jwt_issuer: str = "durable-lakehouse"
+    """Who issues the tokens of ``/login``."""
     jwt_audience: str = "durable-lakehouse"
+    """Whom the tokens of ``/login`` are for."""
     login_users: str = field(default="", repr=False)
     """JSON: ``{"name": {"hash": "$argon2id$...", "roles": ["admin"]}}``."""
     entra_tenant_id: str = ""
+    """The tenant of Entra ID whose tokens are accepted; empty: none."""
     entra_client_id: str = ""
     """With the tenant: tokens of Entra ID for this audience are accepted, checked against its keys."""
 
