@@ -101,9 +101,9 @@ def _servicer(hub: TaskHub) -> stubs.TaskHubSidecarServiceServicer:
     }
 
     servicer = stubs.TaskHubSidecarServiceServicer()
-    for name, operation in operations.items():
-        setattr(servicer, name, _handler(operation))
-    servicer.StreamInstanceHistory = _history_stream(hub)
+    handlers = {name: _handler(operation) for name, operation in operations.items()}
+    for name, handler in {**handlers, "StreamInstanceHistory": _history_stream(hub)}.items():
+        setattr(servicer, name, handler)
     return servicer
 
 

@@ -1,0 +1,92 @@
+"""The host's log on the console: one line an event, as text or as JSON.
+
+A line never holds a terminal control character, whatever a user sent, and what Python logging passes in ``details``
+(function, instance, request, seconds) comes as fields.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO, override
+
+_COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
+# Chatty at INFO, and about the machinery rather than about the app.
+_QUIET = ("azure", "durabletask", "grpc", "httpcore2", "httpx2", "urllib3", "uvicorn", "asyncio", "databricks")
+
+
+def colour_wanted(stream: TextIO) -> bool:
+    """Whether ``stream`` is a terminal that shows colours, and nobody asked for none."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with everything that could drive a terminal escaped; line ends and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def configure(*, verbose: bool, as_json: bool, running: Callable[[], str | None]) -> None:
+    """Send all logging to the console; ``running`` names the function that a line of the app's own comes from."""
+    stream = sys.stdout if as_json else sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Json(running) if as_json else _Text(running, colour=colour_wanted(stream)))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.INFO if verbose and name == "durabletask" else logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+class _Text(logging.Formatter):
+    """``12:30:01.234 info  submit_query  succeeded  instance=... 12 ms``."""
+
+    def __init__(self, running: Callable[[], str | None], *, colour: bool) -> None:
+        super().__init__()
+        self._running = running
+        self._colour = colour
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        details = dict(_details(record))
+        who = str(details.pop("function", None) or self._running() or "host")
+        seconds = details.pop("seconds", None)
+        fields = [f"{name}={value}" for name, value in details.items()]
+        if seconds is not None:
+            fields.append(f"{float(seconds) * 1000:.0f} ms")
+        time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        level = record.levelname.lower()
+        message = record.getMessage()
+        line = "  ".join([f"{time} {level:<7} {who}", message, *fields])
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        line = printable(line).replace("\n", "\n    ")
+        code = _COLOURS.get(record.levelno)
+        return f"\x1b[{code}m{line}\x1b[0m" if self._colour and code else line
+
+
+class _Json(logging.Formatter):
+    """One object a line."""
+
+    def __init__(self, running: Callable[[], str | None]) -> None:
+        super().__init__()
+        self._running = running
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "function": self._running(),
+            "message": record.getMessage(),
+            **_details(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps({name: value for name, value in line.items() if value is not None})
+
+
+def _details(record: logging.LogRecord) -> Mapping[str, Any]:
+    return getattr(record, "details", {})

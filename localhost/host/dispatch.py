@@ -1,0 +1,182 @@
+"""Work from the hub to the app, and what came of it back to the hub."""
+
+import asyncio
+import base64
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+from durabletask.internal import helpers
+from google.protobuf import wrappers_pb2
+
+from localhost.host.functions import Function, TriggerKind
+from localhost.host.worker import Outcome, Worker, datum
+from localhost.hub.interface import WorkKind, WorkSource
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Runs what the hub hands out, each kind within its own bound, so that none keeps another waiting."""
+
+    def __init__(
+        self,
+        hub: WorkSource,
+        worker: Worker,
+        functions: Sequence[Function],
+        *,
+        bounds: dict[WorkKind, int],
+        clients: Callable[[Function], dict[str, object]],
+    ) -> None:
+        self._hub = hub
+        self._worker = worker
+        self._bounds = bounds
+        self._clients = clients
+        self._functions = {(f.kind, f.task_name.lower()): f for f in functions}
+        self._pumps: list[asyncio.Task[None]] = []
+        self._work: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to take work."""
+        runs: dict[WorkKind, Callable[[pb.WorkItem], Awaitable[None]]] = {
+            "orchestration": self._orchestrate,
+            "activity": self._act,
+            "entity": self._operate,
+        }
+        self._pumps = [asyncio.create_task(self._pump(kind, run)) for kind, run in runs.items()]
+
+    async def stop(self, patience: float) -> None:
+        """Take no more work, and give what runs ``patience`` seconds to end; the rest goes back to the hub."""
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        if self._work:
+            _done, late = await asyncio.wait(self._work, timeout=patience)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _pump(self, kind: WorkKind, run: Callable[[pb.WorkItem], Awaitable[None]]) -> None:
+        room = asyncio.Semaphore(self._bounds[kind])
+        while True:
+            await room.acquire()
+            try:
+                item = await self._hub.take(kind)
+            except BaseException:
+                room.release()
+                raise
+            task = asyncio.create_task(self._run(kind, item, run))
+            self._work.add(task)
+            task.add_done_callback(self._work.discard)
+            task.add_done_callback(lambda _task: room.release())
+
+    async def _run(self, kind: WorkKind, item: pb.WorkItem, run: Callable[[pb.WorkItem], Awaitable[None]]) -> None:
+        try:
+            await run(item)
+        except asyncio.CancelledError:
+            await self._hub.abandon(kind, item.completionToken)
+            raise
+        except Exception:  # whatever it was, the other work goes on
+            log.exception("The host failed on an item of kind %s; it is handed out again.", kind)
+            await asyncio.sleep(1)
+            await self._hub.abandon(kind, item.completionToken)
+
+    def _find(self, kind: TriggerKind, name: str) -> Function | None:
+        return self._functions.get((kind, name.lower()))
+
+    def _unknown(self, kind: TriggerKind, name: str) -> pb.TaskFailureDetails:
+        known = ", ".join(sorted(f"'{f.task_name}'" for (k, _), f in self._functions.items() if k == kind)) or "none"
+        message = f"The {kind} function '{name}' doesn't exist, is disabled, or is of another kind. Known: {known}."
+        return pb.TaskFailureDetails(errorType="FunctionNotFound", errorMessage=message, isNonRetriable=True)
+
+    async def _orchestrate(self, item: pb.WorkItem) -> None:
+        request = item.orchestratorRequest
+        name = _orchestrator_name(request)
+        function = self._find("orchestration", name)
+        if function is None:
+            response = _failed(self._unknown("orchestration", name))
+        else:
+            body = base64.b64encode(request.SerializeToString()).decode()
+            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
+            _report(function, request.instanceId, outcome, level=logging.DEBUG)
+            if outcome.error is None:
+                response = pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value.value))
+            else:
+                response = _failed(failure(outcome.error))
+        response.instanceId = request.instanceId
+        response.completionToken = item.completionToken
+        await self._hub.complete_orchestration(response)
+
+    async def _act(self, item: pb.WorkItem) -> None:
+        request = item.activityRequest
+        response = pb.ActivityResponse(
+            instanceId=request.orchestrationInstance.instanceId,
+            taskId=request.taskId,
+            completionToken=item.completionToken,
+        )
+        function = self._find("activity", request.name)
+        if function is None:
+            response.failureDetails.CopyFrom(self._unknown("activity", request.name))
+        else:
+            inputs = {
+                **self._clients(function),
+                function.trigger["name"]: datum(request.input.value or "null", "json"),
+            }
+            outcome = await self._worker.invoke(function, inputs)
+            _report(function, response.instanceId, outcome)
+            if outcome.error is None:
+                value = outcome.value.value if outcome.value is not None else None
+                response.result.CopyFrom(wrappers_pb2.StringValue(value=value or "null"))
+            else:
+                response.failureDetails.CopyFrom(failure(outcome.error))
+        await self._hub.complete_activity(response)
+
+    async def _operate(self, item: pb.WorkItem) -> None:
+        batch, infos = helpers.convert_to_entity_batch_request(item.entityRequestV2)
+        entity = batch.instanceId.removeprefix("@").split("@", maxsplit=1)[0]
+        function = self._find("entity", entity)
+        if function is None:
+            result = _refused(batch, self._unknown("entity", entity))
+        else:
+            body = base64.b64encode(batch.SerializeToString()).decode()
+            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
+            _report(function, batch.instanceId, outcome, level=logging.DEBUG)
+            if outcome.error is None:
+                result = pb.EntityBatchResult.FromString(base64.b64decode(outcome.value.value))
+            else:
+                result = _refused(batch, failure(outcome.error))
+        result.completionToken = item.completionToken
+        del result.operationInfos[:]
+        result.operationInfos.extend(infos[: len(result.results)])
+        await self._hub.complete_entity(result)
+
+
+def failure(error: BaseException) -> pb.TaskFailureDetails:
+    """Say of an error what Azure passes on: the bare class name and the first line of its message."""
+    name = type(error).__name__
+    first_line = next(iter(str(error).splitlines()), "").strip()
+    return pb.TaskFailureDetails(errorType=name, errorMessage=first_line or name)
+
+
+def _report(function: Function, instance_id: str, outcome: Outcome, *, level: int = logging.INFO) -> None:
+    details = {"function": function.name, "instance": instance_id, "seconds": outcome.seconds}
+    if outcome.error is None:
+        log.log(level, "succeeded", extra={"details": details})
+    else:
+        log.warning("failed: %s", outcome.error, extra={"details": details}, exc_info=outcome.error)
+
+
+def _orchestrator_name(request: pb.OrchestratorRequest) -> str:
+    starts = [e for e in (*request.pastEvents, *request.newEvents) if e.HasField("executionStarted")]
+    return starts[-1].executionStarted.name if starts else ""
+
+
+def _failed(details: pb.TaskFailureDetails) -> pb.OrchestratorResponse:
+    action = pb.CompleteOrchestrationAction(orchestrationStatus=pb.ORCHESTRATION_STATUS_FAILED, failureDetails=details)
+    return pb.OrchestratorResponse(actions=[pb.OrchestratorAction(id=-1, completeOrchestration=action)])
+
+
+def _refused(batch: pb.EntityBatchRequest, details: pb.TaskFailureDetails) -> pb.EntityBatchResult:
+    """Fail every operation of a batch; the state stays as it was."""
+    results = [pb.OperationResult(failure=pb.OperationResultFailure(failureDetails=details)) for _ in batch.operations]
+    return pb.EntityBatchResult(results=results, entityState=batch.entityState)

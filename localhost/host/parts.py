@@ -1,0 +1,125 @@
+"""The parts of a running host, put together."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from localhost.host.admin import AdminApi
+from localhost.host.configuration import HostConfiguration
+from localhost.host.dispatch import Dispatcher
+from localhost.host.durable_client import DurableClients
+from localhost.host.durable_entities import EntitiesApi
+from localhost.host.durable_instances import InstancesApi
+from localhost.host.functions import Function
+from localhost.host.host_routes import Call, HostRoutes
+from localhost.host.http_functions import HttpFunctions
+from localhost.host.keys import Keys
+from localhost.host.routes import Routes
+from localhost.host.server import Server, with_cors
+from localhost.host.timers import Timers
+from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker
+from localhost.hub.interface import TaskHub, WorkKind
+from localhost.hub.memory import MemoryHub
+from localhost.hub.service import TaskHubServer
+
+# Threads that blocking activities leave to orchestrators, entities and HTTP functions.
+RESERVED_THREADS = 8
+
+
+class Parts:
+    """Worker, hub, dispatcher, timers and HTTP, with their order of opening and closing."""
+
+    def __init__(
+        self,
+        *,
+        script_root: Path,
+        configuration: HostConfiguration,
+        keys: Keys,
+        timers: Path,
+        only: frozenset[str],
+        base_url: str,
+    ) -> None:
+        self.worker = Worker(script_root)
+        self._configuration = configuration
+        self._keys = keys
+        self._timers_file = timers
+        self._only = {name.lower() for name in only}
+        self._base_url = base_url
+        self._hub: TaskHub = MemoryHub()
+        self._grpc = TaskHubServer(self._hub)
+
+    async def open(self) -> None:
+        """Load the app and open the hub; nothing is served or dispatched yet.
+
+        Raises:
+            AppLoadError, BindingError: the app cannot be served.
+        """
+        self._functions = self._load()
+        self._routes = Routes(self._functions, self._configuration.route_prefix)
+        await self._hub.start()
+        address = await self._grpc.start()
+        self._clients = DurableClients(self._configuration.hub_name, self._base_url, address, self._keys.system)
+        self._timers = Timers(self._functions, self.worker, self._timers_file, self._clients.inputs)
+        self._dispatcher = Dispatcher(
+            self._hub, self.worker, self._functions, bounds=self._bounds(), clients=self._clients.inputs
+        )
+
+    def _load(self) -> Sequence[Function]:
+        functions = self.worker.load()
+        if not self._only:
+            return functions
+        if unknown := self._only - {f.name.lower() for f in functions}:
+            known = ", ".join(sorted(f.name for f in functions))
+            raise AppLoadError(f"There is no function {', '.join(sorted(unknown))}.\nThe app has: {known}.")
+        return [f for f in functions if f.name.lower() in self._only]
+
+    def _bounds(self) -> dict[WorkKind, int]:
+        chosen = self._configuration
+        return {
+            "activity": chosen.max_activities or DEFAULT_THREADS - RESERVED_THREADS,
+            "orchestration": chosen.max_orchestrations or RESERVED_THREADS,
+            "entity": chosen.max_entities or RESERVED_THREADS,
+        }
+
+    def application(self, cors: Sequence[str], *, credentials: bool) -> ASGIApp:
+        """Return everything that is served over HTTP."""
+
+        def key(call: Call) -> str:
+            return call.request.headers.get("x-functions-key") or call.query("code") or ""
+
+        def system(call: Call) -> bool:
+            return self._keys.opens_system(key(call))
+
+        def master(call: Call) -> bool:
+            return self._keys.opens(key(call), "admin")
+
+        endpoints = [
+            *InstancesApi(self._hub, self._clients, self._functions).endpoints(system),
+            *EntitiesApi(self._hub, self._functions).endpoints(system),
+            *AdminApi(self._functions, self._routes, self._base_url).endpoints(master),
+        ]
+        functions = HttpFunctions(self._routes, self.worker, self._keys, self._clients.inputs)
+        return with_cors(Server(HostRoutes(endpoints), functions), cors, credentials=credentials)
+
+    def begin(self) -> None:
+        """Dispatch work and keep time."""
+        self._dispatcher.start()
+        self._timers.start()
+
+    async def quieten(self) -> None:
+        """Begin nothing new by itself."""
+        await self._timers.stop()
+
+    async def close(self, patience: float) -> None:
+        """Let what runs end, and close everything."""
+        await self._dispatcher.stop(patience)
+        await self._grpc.stop()
+        await self._hub.stop()
+        await asyncio.to_thread(self.worker.stop)
+
+    def banner_facts(self) -> Mapping[str, Any]:
+        """Return what the banner says about the app."""
+        return {"functions": self._functions, "routes": self._routes, "hub": self._hub.kind}

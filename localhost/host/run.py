@@ -1,0 +1,277 @@
+"""The life of a host: from the command line to the last request."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, override
+
+from localhost import app_settings, tables
+from localhost.app_settings import LocalSettings
+from localhost.exit_codes import ExitCode
+from localhost.host import banner, console, stand_ins
+from localhost.host.configuration import read_host_json
+from localhost.host.data_folder import DataFolder
+from localhost.host.keys import Keys
+from localhost.host.service_process import ServiceProcess
+from localhost.host.stand_ins import StandIns
+
+log = logging.getLogger(__name__)
+
+DRAIN = 5.0
+"""Seconds that requests, and then activities, get to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOptions:
+    """What the command line decided."""
+
+    script_root: Path
+    data: Path
+    port: int
+    address: str
+    sql_engine: str
+    functions: frozenset[str]
+    cors: Sequence[str]
+    services: bool
+    verbose: bool
+    json_output: bool
+    open_browser: bool
+
+
+class PortInUseError(Exception):
+    """Somebody else listens on the port."""
+
+
+def run(options: HostOptions, local: LocalSettings) -> ExitCode:
+    """Run a host until it is told to stop.
+
+    Raises:
+        PortInUseError, DataFolderInUseError, ConfigurationError, AppLoadError, BindingError, ServicesFailedError:
+            it cannot start; the message says why.
+    """
+    listener = _listen(options.address, options.port)
+    folder = DataFolder(options.data)
+    process: ServiceProcess | None = None
+    try:
+        keys = Keys.of(folder.path)
+        chosen, keys = _prepare_settings(options, local, folder, keys)
+        if options.services and "databricks" in chosen.urls and not tables.current_schemas(folder.lake):
+            from localhost.data.demo import ensure_demo_data
+
+            ensure_demo_data(folder.lake, _say)
+        if chosen.urls:
+            process = ServiceProcess(
+                chosen,
+                lake=folder.lake,
+                cosmos=folder.cosmos,
+                cosmos_key=keys.cosmos_key,
+                sql_engine=options.sql_engine,
+                relay=lambda line: _say(f"[services] {line}"),
+            )
+        return asyncio.run(_Host(options, local, folder, keys, listener, process).live())
+    finally:
+        if process is not None:
+            process.stop()
+        folder.release()
+
+
+def _prepare_settings(
+    options: HostOptions, local: LocalSettings, folder: DataFolder, keys: Keys
+) -> tuple[StandIns, Keys]:
+    """Put the app's settings into the environment; nothing that the user gave is changed."""
+    user = app_settings.given(os.environ, local)
+    chosen = stand_ins.choose(user) if options.services else StandIns()
+    defaults: Mapping[str, str] = {}
+    if options.services:
+        if stand_ins.is_loopback(options.address) and not user.get("LOGIN_USERS"):
+            keys = keys.with_demo_users(folder.path)
+        users = keys.login_users if stand_ins.is_loopback(options.address) else ""
+        defaults = {**stand_ins.common_settings(keys, folder.lake, users), **chosen.settings(keys)}
+    platform = {
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "AzureWebJobsScriptRoot": str(options.script_root),
+    }
+    os.environ.update({**platform, **defaults, **user})
+    return chosen, keys
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family)
+    if sys.platform != "win32":  # there it would let two hosts share the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(
+            f"Port {port} of {address} cannot be used: {error.strerror}.\n"
+            "Stop what listens there, or choose another with --port (0 takes any that is free)."
+        ) from error
+    return listener
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(console.printable(line) + "\n")
+    sys.stderr.flush()
+
+
+class _Host:
+    """Everything that lives in the event loop."""
+
+    def __init__(
+        self,
+        options: HostOptions,
+        local: LocalSettings,
+        folder: DataFolder,
+        keys: Keys,
+        listener: socket.socket,
+        process: ServiceProcess | None,
+    ) -> None:
+        self._options = options
+        self._local = local
+        self._folder = folder
+        self._keys = keys
+        self._listener = listener
+        self._process = process
+        self._stop = asyncio.Event()
+        self._exit_code = ExitCode.OK
+
+    async def live(self) -> ExitCode:
+        """Load the app, serve it until the signal, and let it end in order."""
+        from localhost.host.parts import Parts
+
+        self._watch_signals()
+        host, port = self._listener.getsockname()[:2]
+        shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - shown, not bound
+        url = f"http://{shown}:{port}"
+        os.environ.setdefault("WEBSITE_HOSTNAME", f"{shown}:{port}")
+        parts = Parts(
+            script_root=self._options.script_root,
+            configuration=read_host_json(self._options.script_root),
+            keys=self._keys,
+            timers=self._folder.timers,
+            only=self._options.functions,
+            base_url=url,
+        )
+        console.configure(
+            verbose=self._options.verbose, as_json=self._options.json_output, running=parts.worker.running
+        )
+        await parts.open()
+        announced: Mapping[str, Any] = await self._process.ready() if self._process else {}
+        server = _server(parts.application(self._options.cors, credentials=self._local.cors_credentials))
+        serving = asyncio.create_task(server.serve([self._listener]))
+        await server.listening.wait()
+        parts.begin()
+        self._announce(url, parts.banner_facts(), announced)
+
+        waiting: list[asyncio.Task[Any]] = [asyncio.create_task(self._stop.wait())]
+        if self._process is not None:
+            waiting.append(asyncio.create_task(self._process.ended()))
+        await asyncio.wait([serving, *waiting], return_when=asyncio.FIRST_COMPLETED)
+        if not self._stop.is_set():
+            self._exit_code = ExitCode.FAILED
+            log.error("The stand-in services ended; the host stops. Their output above says why.")
+        log.info("Stopping: requests and activities under way get %.0f s each. Press Ctrl+C to stop at once.", DRAIN)
+        await parts.quieten()
+        server.should_exit = True
+        await asyncio.wait([serving], timeout=DRAIN + 2)
+        await parts.close(DRAIN)
+        if self._process is not None:
+            await asyncio.to_thread(self._process.stop)
+        for task in waiting:
+            task.cancel()
+        return self._exit_code
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop(code: ExitCode) -> None:
+            if self._stop.is_set():
+                os._exit(ExitCode.INTERRUPTED)
+            self._exit_code = code
+            self._stop.set()
+
+        def caught(code: ExitCode) -> Callable[[int, Any], object]:
+            return lambda _signal, _frame: loop.call_soon_threadsafe(stop, code)
+
+        for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.OK)):
+            if sys.platform == "win32":
+                signal.signal(number, caught(code))
+            else:
+                loop.add_signal_handler(number, stop, code)
+
+    def _announce(self, url: str, facts: Mapping[str, Any], announced: Mapping[str, Any]) -> None:
+        options = self._options
+        users = os.environ.get("LOGIN_USERS", "")
+        started = banner.Started(
+            url=url,
+            app=options.script_root.name,
+            data=self._folder.path,
+            services=announced if options.services else None,
+            real={
+                service: os.environ[name]
+                for service, name in stand_ins.ADDRESS_SETTING.items()
+                if options.services and service not in announced
+            },
+            demo_users=options.services and users != "" and users == self._keys.login_users,
+            demo_users_refused=options.services and not users,
+            suggestion=banner.suggestion(os.environ.get("CHAT_DATASET") or "imdb") if options.services else None,
+            **facts,
+        )
+        if options.json_output:
+            ready = {
+                "event": "ready",
+                "url": url,
+                "data": str(self._folder.path),
+                "pid": os.getpid(),
+                "services": dict(announced),
+            }
+            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.flush()
+        _say("\n" + banner.banner(started))
+        if options.open_browser:
+            webbrowser.open(url)
+
+
+def _server(app: Any) -> "Any":
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """A server that leaves signals to the host, and says when it listens."""
+
+        def __init__(self, config: uvicorn.Config) -> None:
+            super().__init__(config)
+            self.listening = asyncio.Event()
+
+        @override
+        @contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield
+
+        @override
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            self.listening.set()
+
+    return Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(DRAIN),
+        )
+    )

@@ -1,0 +1,160 @@
+"""The app, run by Microsoft's own worker library: the one that runs it in the cloud.
+
+``azure_functions_runtime`` indexes ``function_app.py``, converts bindings and calls the functions, so an app that
+would not load in Azure does not load here. It is a preview: everything of it that the host touches is in this file.
+"""
+
+import contextvars
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+from localhost.host.functions import Function
+
+DEFAULT_THREADS = 32
+"""Blocking activities must not keep orchestrators from their next step."""
+
+_runtime_log = logging.getLogger("azure.functions")
+_raised: contextvars.ContextVar[list[BaseException] | None] = contextvars.ContextVar("raised", default=None)
+
+
+class AppLoadError(Exception):
+    """The app cannot be served; the message says where it fails and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one call: a value, or the error that was raised."""
+
+    value: Any
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    error: BaseException | None = None
+    seconds: float = 0.0
+
+
+class Worker:
+    """The functions of one app."""
+
+    def __init__(self, script_root: Path) -> None:
+        self._script_root = script_root
+        self._running: dict[str, Function] = {}
+
+    def load(self) -> Sequence[Function]:
+        """Index the app and return its functions.
+
+        Raises:
+            AppLoadError: the app does not load.
+        """
+        script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
+        if not (self._script_root / script).is_file():
+            raise AppLoadError(
+                f"There is no {script} in {self._script_root}.\n"
+                "Start the host in the folder of a Functions app, or name it with --script-root."
+            )
+        os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", str(DEFAULT_THREADS))
+        sys.path.insert(0, str(self._script_root))
+        handle_event: Any = import_module("azure_functions_runtime.handle_event")
+        handle_event.protos = SimpleNamespace(
+            BindingInfo=_BindingInfo, RpcFunctionMetadata=SimpleNamespace, RpcRetryOptions=SimpleNamespace
+        )
+        _runtime_log.addFilter(_catch)
+        try:
+            import_module("azure_functions_runtime.bindings.meta").load_binding_registry()
+            import_module("azure_functions_runtime.utils.threadpool").start_threadpool_executor()
+            handle_event.load_function_metadata(str(self._script_root), caller_info="localhost")
+        except Exception as error:
+            raise AppLoadError(_explain(error, self._script_root)) from error
+        functions = [_function(metadata) for metadata in handle_event._metadata_result or ()]  # noqa: SLF001 - its only door
+        if not functions:
+            raise AppLoadError(f"{script} defines no functions. Add one to its app, for instance with @app.route(...).")
+        return functions
+
+    async def invoke(
+        self, function: Function, inputs: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+    ) -> Outcome:
+        """Call ``function``; whatever it raises is in the outcome."""
+        native: Any = import_module("azure_functions_runtime.native_invocation")
+        invocation_id = str(uuid4())
+        raised: list[BaseException] = []
+        token = _raised.set(raised)
+        self._running[invocation_id] = function
+        began = time.perf_counter()
+        try:
+            ok, value, outputs, text, _trace = await native.invocation_request_native(
+                invocation_id, function.function_id, list(inputs.items()), dict(metadata or {})
+            )
+        finally:
+            del self._running[invocation_id]
+            _raised.reset(token)
+        error = None if ok else (raised[-1] if raised else RuntimeError(text))
+        return Outcome(value, dict(outputs), error, time.perf_counter() - began)
+
+    def running(self) -> str | None:
+        """Return the name of the function that this code runs in, for the log."""
+        current = import_module("azure_functions_runtime.utils.executor").invocation_id_cv.get()
+        function = self._running.get(current) if current else None
+        return function.name if function else None
+
+    def stop(self) -> None:
+        """Let the threads go; one that still works does not hold the process up."""
+        threadpool = import_module("azure_functions_runtime.utils.threadpool").get_threadpool_executor()
+        if threadpool is not None:
+            threadpool.shutdown(wait=False, cancel_futures=True)
+
+
+def datum(value: Any, kind: str) -> Any:
+    """Return ``value`` as the worker library takes it; ``kind`` is ``string``, ``json``, ``bytes`` or ``http``."""
+    return import_module("azure_functions_runtime.bindings.datumdef").Datum(value, kind)
+
+
+class _BindingInfo(SimpleNamespace):
+    """The part of the protobuf message of this name that indexing reads."""
+
+    undefined, out, inout = 0, 1, 2
+
+
+def _function(metadata: Any) -> Function:
+    bindings = [json.loads(binding) for binding in metadata.raw_bindings]
+    return Function(metadata.name, metadata.function_id, metadata.directory, bindings)
+
+
+def _catch(record: logging.LogRecord) -> bool:
+    """Keep the exception that the library is about to log: its answer has only the text, and the host logs it."""
+    raised = _raised.get()
+    if raised is None or not record.exc_info or record.exc_info[1] is None:
+        return True
+    raised.append(record.exc_info[1])
+    return False
+
+
+def _explain(error: Exception, root: Path) -> str:
+    """Say in a few lines which file, line and function keep the app from loading, and what to do."""
+    message = str(error).split(" Cannot find module. Please check the requirements", maxsplit=1)[0].strip()
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(root)]
+    frames = [f for f in frames if ".venv" not in Path(f.filename).parts]
+    lines = [f"{type(error).__name__}: {message}"]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append(f"  in {error.filename}, line {error.lineno}")
+    elif frames:
+        lines.append(f"  in {frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name}")
+        lines.append(f"    {frames[-1].line}")
+    match error:
+        case ModuleNotFoundError():
+            lines.append("Install the package into this environment, and name it in requirements.txt for Azure.")
+        case SyntaxError():
+            lines.append("Mend the line; Azure would refuse the app as well.")
+        case _ if "invalid non-type annotation" in message:
+            lines.append("Annotate a trigger's input with a plain class: str, dict, list or a TypedDict.")
+        case _:
+            lines.append("The same error would keep the app from loading in Azure.")
+    return "\n".join(lines)

@@ -1,0 +1,139 @@
+"""The stand-in services: ``python -m localhost.services --lake DIR --model 8001 --databricks 8002 --cosmos 8003``.
+
+Each listens on its own port of loopback. When all do, one line of JSON on standard output says where and what they
+are. The process ends when its standard input closes, so it never outlives the host that started it.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, override
+
+import httpx2
+import uvicorn
+from starlette.types import ASGIApp
+
+from localhost.services.faults import Faults
+
+LAST_RESORT = 6.0
+"""Seconds after which a service that does not end is left behind."""
+
+
+def main() -> int:
+    """Run the services that the command line names."""
+    arguments = _arguments()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host says when
+    ports = {service: port for service in _FACTORIES if (port := getattr(arguments, service)) is not None}
+    apps = {service: _FACTORIES[service](arguments) for service in ports}
+    asyncio.run(_serve(apps, ports))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m localhost.services", description=__doc__)
+    parser.add_argument("--lake", type=Path, required=True)
+    parser.add_argument("--cosmos-file", type=Path, required=True)
+    parser.add_argument("--sql-engine", choices=["auto", "spark", "duckdb"], default="auto")
+    for service in _FACTORIES:
+        parser.add_argument(f"--{service}", type=int, metavar="PORT")
+    return parser.parse_args()
+
+
+def _model(_arguments: argparse.Namespace) -> ASGIApp:
+    from localhost.services.model.app import create_app
+
+    return create_app(Faults())
+
+
+def _databricks(arguments: argparse.Namespace) -> ASGIApp:
+    from localhost.services.databricks.app import create_app
+
+    return create_app(arguments.lake, arguments.sql_engine, Faults())
+
+
+def _cosmos(arguments: argparse.Namespace) -> ASGIApp:
+    from localhost.services.cosmos.app import create_app
+
+    url = f"http://127.0.0.1:{arguments.cosmos}"
+    return create_app(arguments.cosmos_file, os.environ["STAND_IN_COSMOS_KEY"], Faults(), url)
+
+
+_FACTORIES: dict[str, Callable[[argparse.Namespace], ASGIApp]] = {
+    "model": _model,
+    "databricks": _databricks,
+    "cosmos": _cosmos,
+}
+
+
+class _Service(uvicorn.Server):
+    """A server that leaves signals to the process, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+async def _serve(apps: dict[str, ASGIApp], ports: dict[str, int]) -> None:
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    threading.Thread(target=_watch_input, args=(loop, over), daemon=True).start()
+    servers = {name: _Service(uvicorn.Config(app, log_level="warning", access_log=False)) for name, app in apps.items()}
+    tasks = [asyncio.create_task(server.serve([_listen(ports[name])])) for name, server in servers.items()]
+    announced = asyncio.create_task(_announce(servers, ports))
+    closing = asyncio.create_task(over.wait())
+    await asyncio.wait([closing, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    announced.cancel()
+    threading.Timer(LAST_RESORT, os._exit, [1]).start()
+    for server in servers.values():
+        server.should_exit = True
+    await asyncio.gather(*tasks)
+    os._exit(0)  # a statement that still runs in a thread must not keep the process
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
+
+
+async def _announce(servers: dict[str, _Service], ports: dict[str, int]) -> None:
+    for server in servers.values():
+        await server.listening.wait()
+    announcement: dict[str, Any] = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        for name in ports:
+            about = (await client.get(f"{announcement[name]}/_about")).json()
+            announcement["sql_engine"] = about.get("engine", announcement.get("sql_engine"))
+    sys.stdout.write(json.dumps(announcement) + "\n")
+    sys.stdout.flush()
+
+
+def _watch_input(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    while sys.stdin.buffer.read(1024):
+        pass
+    loop.call_soon_threadsafe(over.set)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
