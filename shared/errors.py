@@ -20,12 +20,15 @@
     │   └── QueryTimeoutError      504 query_timeout
     ├── RecordError                500 record_failed
     │   └── RecordUnavailableError 503 record_unavailable (worth repeating)
-    └── LakeError                  500 lake_failed
+    ├── LakeError                  500 lake_failed
+    ├── HubUnavailableError        503 hub_unavailable      (the task hub cannot be reached; worth repeating)
+    └── KeysUnavailableError       503 keys_unavailable     (the keys that check tokens cannot be fetched)
 
 A message is one line: what was wrong with which input, then what to do about it. It never holds a secret or
 tells of another user. ``code`` is stable: clients branch on it.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -91,6 +94,11 @@ class InvalidFieldError(RequestError):
 
     code = "invalid_field"
     http_status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, message: str, *, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = problems or {}
+        """What is wrong, by name of the field."""
 
 
 class RateLimitedError(RequestError):
@@ -192,3 +200,17 @@ class LakeError(LakehouseError):
     """The lake could not be read or written."""
 
     code = "lake_failed"
+
+
+class HubUnavailableError(LakehouseError):
+    """The task hub cannot be reached, so nothing can be started or looked up now."""
+
+    code = "hub_unavailable"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class KeysUnavailableError(LakehouseError):
+    """The public keys that a token is checked with cannot be fetched; the token may well be good."""
+
+    code = "keys_unavailable"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
