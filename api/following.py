@@ -1,0 +1,172 @@
+"""Following a conversation: where it stands, and waiting until it stands elsewhere."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import azure.durable_functions as df
+import grpc
+from durabletask.client import OrchestrationState
+
+from api.requests import not_found
+from api.starting import ENDED
+from shared.conversations import DatabricksJob, Record, conversations
+from shared.identity import Caller
+from shared.payloads import Progress
+
+FIRST_LOOK_SECONDS = 0.25
+LAST_LOOK_SECONDS = 1.0
+"""Between two looks at a running conversation; its end wakes a waiter at once."""
+
+NOT_STARTED_AFTER = timedelta(minutes=1)
+"""A record that no orchestration has taken by then will not be taken."""
+
+_BEFORE: Progress = {
+    "state": "analyzing",
+    "current_step": "Analyzing question with LLM",
+    "percentage": 0,
+    "queries": {"done": 0, "total": 0},
+    "version": 0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A conversation and its orchestration, read at one moment."""
+
+    record: Record
+    orchestration: OrchestrationState | None
+
+    @property
+    def progress(self) -> Progress:
+        """What the orchestration last said of itself."""
+        said: Progress | None = self.orchestration.get_custom_status() if self.orchestration else None
+        return said or _BEFORE
+
+    @property
+    def status(self) -> Literal["processing", "completed", "error"]:
+        """The one of the three words that clients know."""
+        return "error" if self.lost else self.record["status"]
+
+    @property
+    def lost(self) -> Literal["terminated", "internal_error", "not_started"] | None:
+        """Why nobody will finish this conversation, though its record does not say so."""
+        if self.record["status"] != "processing":
+            return None
+        if self.orchestration is None:
+            age = datetime.now(UTC) - datetime.fromisoformat(self.record["created_at"])
+            return "not_started" if age > NOT_STARTED_AFTER else None
+        name = self.orchestration.runtime_status.name
+        return None if name not in ENDED else "terminated" if name == "TERMINATED" else "internal_error"
+
+
+_LOST = {
+    "terminated": "An operator ended this conversation before its answer.",
+    "internal_error": "Something unexpected ended this conversation before its answer.",
+    "not_started": "This conversation was accepted and never started.",
+}
+
+
+async def look(client: df.DurableFunctionsClient, caller: Caller, conversation_id: str) -> Snapshot:
+    """Return where ``caller``'s conversation stands.
+
+    Raises:
+        NotFoundError: there is none, or it is somebody else's.
+    """
+    record, orchestration = await asyncio.gather(
+        read_record(caller, conversation_id), client.get_orchestration_state(conversation_id)
+    )
+    snapshot = Snapshot(record, orchestration)
+    if snapshot.lost:
+        # The orchestration may have ended between the two reads; the record was then read too early.
+        return Snapshot(await read_record(caller, conversation_id), orchestration)
+    return snapshot
+
+
+async def read_record(caller: Caller, conversation_id: str) -> Record:
+    """Return the record of ``caller``'s conversation.
+
+    Raises:
+        NotFoundError: there is none, or it is somebody else's.
+    """
+    # The door opens on first use, so it is asked for in the thread.
+    record = await asyncio.to_thread(lambda: conversations().get(conversation_id))
+    if record is None or record["owner"] != caller.owner:
+        raise not_found()
+    return record
+
+
+async def wait_for_change(client: df.DurableFunctionsClient, conversation_id: str, since: int, seconds: int) -> None:
+    """Return when the conversation is past version ``since``, has ended, or ``seconds`` are over."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    end = asyncio.create_task(wait_for_end(client, conversation_id, seconds))
+    pause = FIRST_LOOK_SECONDS
+    try:
+        while (left := deadline - loop.time()) > 0:
+            await asyncio.wait({end}, timeout=min(pause, left))
+            if end.done():
+                break
+            state = await client.get_orchestration_state(conversation_id)
+            if state is not None and (state.get_custom_status() or _BEFORE)["version"] > since:
+                break
+            pause = min(LAST_LOOK_SECONDS, pause * 1.5)
+    finally:
+        end.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await end
+
+
+async def wait_for_end(client: df.DurableFunctionsClient, conversation_id: str, seconds: int) -> None:
+    """Return when the conversation has ended or ``seconds`` are over."""
+    try:
+        await client.wait_for_orchestration_completion(conversation_id, fetch_payloads=False, timeout=seconds)
+    except (TimeoutError, grpc.aio.AioRpcError):
+        return  # the caller looks for itself
+
+
+def status_body(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the body of ``GET /api/chat/{id}/status``."""
+    record, progress, lost = snapshot.record, snapshot.progress, snapshot.lost
+    state, step, percentage = progress["state"], progress["current_step"], progress["percentage"]
+    match snapshot.status:
+        case "completed":
+            state, step, percentage = "completed", "Completed", 100
+        case "error":
+            state, step = "failed", "Failed"
+        case "processing" if percentage >= 100 or state in {"completed", "failed"}:
+            # Not before the record has the answer.
+            state, step, percentage = "finishing", "Preparing final answer", min(percentage, 99)
+        case _:
+            pass
+    return {
+        "conversation_id": record["id"],
+        "status": snapshot.status,
+        "question": record["question"],
+        "final_answer": record["final_answer"],
+        "error": _LOST[lost] if lost else record["error"],
+        "error_code": lost or record["error_code"],
+        "suggestions": record["suggestions"],
+        "databricks_jobs": [_job(job) for job in record["databricks_jobs"]],
+        "progress": {"current_step": step, "percentage": percentage},
+        "state": state,
+        "version": progress["version"],
+        "attempt": max((job["attempt"] for job in record["databricks_jobs"]), default=1),
+        "turn": record["turn"],
+        "created_at": record["created_at"],
+        "updated_at": record["updated_at"],
+    }
+
+
+def etag(body: dict[str, Any]) -> str:
+    """Return the entity tag of ``body``: equal for equal content."""
+    return f'"{hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
+
+
+def _job(job: DatabricksJob) -> dict[str, Any]:
+    shown = ("run_id", "statement_id", "sql_query", "status", "started_at", "finished_at", "error")
+    return {name: value for name, value in job.items() if name in shown}
