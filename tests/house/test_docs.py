@@ -4,6 +4,8 @@ import ast
 import json
 import re
 import shlex
+import shutil
+import subprocess
 from dataclasses import fields
 from itertools import dropwhile
 
@@ -83,6 +85,16 @@ def test_json_examples_are_json(example):
 def test_python_examples_compile(example):
     """A Python example can be pasted."""
     compile(example.text, str(example), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize("example", examples("javascript"), ids=str)
+def test_javascript_examples_parse(example, tmp_path):
+    """A JavaScript example can be pasted; Node says so where it is installed."""
+    script = tmp_path / "example.mjs"
+    script.write_text(example.text, encoding="utf-8")
+
+    if node := shutil.which("node"):
+        subprocess.run([node, "--check", script], check=True)
 
 
 @pytest.mark.parametrize("words", list(sh_commands()))
