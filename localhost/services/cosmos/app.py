@@ -72,9 +72,7 @@ def create_app(
         service.store.close()
 
     routes = [Route("/_about", _about), Route("/{path:path}", service.serve, methods=METHODS)]
-    app = Starlette(routes=routes, lifespan=lifespan)
-    app.middleware_stack = faults.middleware(app.build_middleware_stack())  # outermost: it cuts connections
-    return app
+    return faults.install(Starlette(routes=routes, lifespan=lifespan))
 
 
 async def _about(_request: HttpRequest) -> Response:
