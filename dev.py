@@ -1,7 +1,7 @@
 """Set this project up and run its commands: ``python3 dev.py run | test | check | setup | lock``.
 
 Every command does its own set-up first and skips it when nothing changed. Only the standard library is used, and
-nothing newer than Python 3.8 in its syntax, so that an old interpreter can still find or ask for the right one.
+nothing newer than Python 3.9 in its syntax, so that an old interpreter can still find or ask for the right one.
 """
 
 from __future__ import annotations
@@ -119,8 +119,11 @@ def install(requirements: list[str], title: str) -> None:
     command += ["--constraint", str(LOCK), *requirements]
     started = time.monotonic()
     progress = Progress(title)
-    with LOG.open("w", encoding="utf-8") as log, progress:
-        pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
+    with (
+        LOG.open("w", encoding="utf-8") as log,
+        progress,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8") as pip,
+    ):
         assert pip.stdout
         for line in pip.stdout:
             log.write(line)
