@@ -64,12 +64,17 @@ def _app(root: Path, local: LocalSettings) -> Sequence[Setting]:
     if not (root / "catalog").is_dir():
         return app_settings.resolve(sorted(local.values), os.environ, local, {})
     from localhost.host import stand_ins
+    from localhost.host.keys import Keys
     from shared.settings import Settings
 
-    defaults = {name: f"({service} stand-in)" for service, name in stand_ins.ADDRESS_SETTING.items()}
     user = app_settings.given(os.environ, local)
-    if not user.get("AZURE_OPENAI_ENDPOINT"):
-        defaults["AZURE_OPENAI_KEY"] = stand_ins.ANY_KEY
+    absent = [service for service, name in stand_ins.ADDRESS_SETTING.items() if not user.get(name)]
+    chosen = stand_ins.StandIns(dict.fromkeys(absent, "(stand-in, on a port chosen at start)"))
+    keys = Keys(login_users="(demo users)")  # what they are is masked anyway
+    defaults = {
+        **stand_ins.common_settings(keys, root / HOST_SETTINGS["LOCALHOST_DATA"] / "lake", keys.login_users),
+        **chosen.settings(keys),
+    }
     resolved = app_settings.resolve([f.name.upper() for f in fields(Settings)], os.environ, local, defaults)
     own = {f.name.upper(): f.default for f in fields(Settings)}
     return [

@@ -10,7 +10,7 @@ from durabletask.internal import helpers
 from google.protobuf import wrappers_pb2
 
 from localhost.host.functions import Function, TriggerKind
-from localhost.host.worker import Outcome, Worker, datum
+from localhost.host.worker import Outcome, Worker, datum, headline
 from localhost.hub.interface import WorkKind, WorkSource
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def _report(function: Function, instance_id: str, outcome: Outcome, *, level: in
     if outcome.error is None:
         log.log(level, "succeeded", extra={"details": details})
     else:
-        log.warning("failed: %s", outcome.error, extra={"details": details}, exc_info=outcome.error)
+        log.warning("failed: %s", headline(outcome.error), extra={"details": details}, exc_info=outcome.error)
 
 
 def _orchestrator_name(request: pb.OrchestratorRequest) -> str:

@@ -39,7 +39,7 @@ class DurableClients:
             "managementUrls": {},
             "baseUrl": f"{self.base_url}{PATH}",
             "httpBaseUrl": f"{self.base_url}{PATH}",
-            "rpcBaseUrl": f"http://{self.rpc_address}/",
+            "rpcBaseUrl": f"http://{self.rpc_address}",
             "requiredQueryStringParameters": self.query,
         }
         return json.dumps(configuration)

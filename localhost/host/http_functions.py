@@ -13,7 +13,7 @@ from localhost.host.functions import Function
 from localhost.host.http_binding import BodyTooLargeError, read_body, request_datum, response
 from localhost.host.keys import Keys
 from localhost.host.routes import Found, NoMethod, Routes
-from localhost.host.worker import Worker, datum
+from localhost.host.worker import Worker, datum, headline
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class HttpFunctions:
         if outcome.error is not None:
             request_id = str(uuid4())
             details["request_id"] = request_id
-            log.error("failed: %s", outcome.error, extra={"details": details}, exc_info=outcome.error)
+            log.error("failed: %s", headline(outcome.error), extra={"details": details}, exc_info=outcome.error)
             return answers.function_failed(function.name, request_id)
         answer = response(function, outcome)
         log.info("%s", answer.status_code, extra={"details": details})

@@ -10,7 +10,7 @@ from pathlib import Path
 from localhost.host import ncrontab
 from localhost.host.configuration import read_json
 from localhost.host.functions import BindingError, Function, resolve
-from localhost.host.worker import Worker, datum
+from localhost.host.worker import Worker, datum, headline
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Timers:
         if outcome.error is None:
             log.info("succeeded", extra={"details": details})
         else:
-            log.error("failed: %s", outcome.error, extra={"details": details}, exc_info=outcome.error)
+            log.error("failed: %s", headline(outcome.error), extra={"details": details}, exc_info=outcome.error)
         if monitored:
             self._remember(function, at)
 

@@ -112,6 +112,12 @@ class Worker:
             threadpool.shutdown(wait=False, cancel_futures=True)
 
 
+def headline(error: BaseException) -> str:
+    """Return an error in one line: its class and the first line of its message."""
+    first_line = next(iter(str(error).splitlines()), "").strip()
+    return f"{type(error).__name__}: {first_line}"
+
+
 def datum(value: Any, kind: str) -> Any:
     """Return ``value`` as the worker library takes it; ``kind`` is ``string``, ``json``, ``bytes`` or ``http``."""
     return import_module("azure_functions_runtime.bindings.datumdef").Datum(value, kind)
