@@ -15,7 +15,8 @@ START = datetime(2026, 11, 21, 13, 40, 17, tzinfo=UTC)
 
 def field(low, high):
     value = st.integers(low, high)
-    span = st.tuples(value, value).map(lambda pair: f"{min(pair)}-{max(pair)}")
+    # Not 0-0: as a day of the week, croniter takes it for every day.
+    span = st.tuples(value, value).filter(lambda pair: pair[0] != pair[1]).map(lambda pair: f"{min(pair)}-{max(pair)}")
     step = st.integers(1, max(high // 2, 1))
     return st.one_of(
         st.just("*"),
@@ -35,7 +36,7 @@ def following(schedule, moment):
 @settings(max_examples=300, deadline=None)
 @given(
     st.tuples(field(0, 59), field(0, 59), field(0, 23), field(1, 28), field(1, 12), field(0, 6)).map(" ".join),
-    st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)).map(lambda moment: moment.replace(microsecond=0)),
+    st.integers(0, 6 * 365 * 86_400).map(lambda seconds: START + timedelta(seconds=seconds)),
 )
 def test_agrees_with_an_independent_implementation(text, start):
     """The next three times are those of croniter where it ANDs the two day fields."""
@@ -56,17 +57,14 @@ def test_agrees_with_an_independent_implementation(text, start):
         ("0 0 0 29 2 *", "2028-02-29T00:00:00"),
         ("0 0 0 31 * *", "2026-12-31T00:00:00"),
         ("0 30 9 * Jan,dec Sun", "2026-12-06T09:30:00"),
-        ("0 0 0 1 1 0", "2028-01-01T00:00:00"),
+        ("0 0 0 1 1 0", "2034-01-01T00:00:00"),
         ("5/20 * * * * *", "2026-11-21T13:40:25"),
         ("5/1 * * * * *", "2026-11-21T13:41:05"),
-        ("0 0 22-2 * * *", "2026-11-22T02:00:00"),
+        ("0 0 22-2 * * *", "2026-11-21T14:00:00"),
     ],
 )
 def test_fires_when_azure_does(text, expected):
     """Both day fields must be met, names go by prefix, five fields mean second 0, ranges may be written backwards."""
-    if text == "0 0 0 1 1 0":
-        assert ncrontab.parse(text).after(START).isoweekday() == 7
-        return
     assert ncrontab.parse(text).after(START) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
