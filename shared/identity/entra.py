@@ -130,11 +130,14 @@ def is_on() -> bool:
     return bool(settings().entra_tenant_id and settings().entra_client_id)
 
 
-@cache
 def verifier() -> EntraVerifier:
     """Return the verifier of this app's tenant."""
-    tenant_id = settings().entra_tenant_id
-    return EntraVerifier(tenant_id, settings().entra_client_id, SigningKeys(KEYS_URL.format(tenant_id=tenant_id)))
+    return _verifier(settings().entra_tenant_id, settings().entra_client_id)
+
+
+@cache
+def _verifier(tenant_id: str, client_id: str) -> EntraVerifier:
+    return EntraVerifier(tenant_id, client_id, SigningKeys(KEYS_URL.format(tenant_id=tenant_id)))
 
 
 def _read_keys(text: bytes) -> "dict[str, RSAPublicKey]":
