@@ -1,7 +1,8 @@
 """A table as Parquet files of bounded size, and the rows that say again what another row said."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,17 @@ class PartWriter:
         self.parts.append(part)
 
 
+@contextmanager
+def disk_errors() -> Generator[None]:
+    """Raise what DuckDB says of the disk as the ``OSError`` that it is."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise OSError(str(error)) from error
+
+
 def drop_duplicates(parts: Sequence[Part], key: Sequence[str], scratch: Path) -> Iterator[Reject]:
     """Rewrite those of ``parts`` in which a row has the key of an earlier one, and yield what was taken out.
 
@@ -92,7 +104,7 @@ def drop_duplicates(parts: Sequence[Part], key: Sequence[str], scratch: Path) ->
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,
     }
-    with duckdb.connect(config=settings) as database:
+    with disk_errors(), duckdb.connect(config=settings) as database:
         found = database.execute(
             f"""
             WITH repeated AS (SELECT {columns} FROM read_parquet($names) GROUP BY ALL HAVING count(*) > 1)
