@@ -1,0 +1,1 @@
+"""A stand-in for the language model: plans SQL from the catalogue it is shown, and puts results into words."""
