@@ -123,20 +123,31 @@ def start(*arguments: str | Path, data: Path, **settings: str) -> Host:
     errors: list[str] = []
     listening = threading.Thread(target=errors.extend, args=(process.stderr,))
     listening.start()
-    first = process.stdout.readline()
-    if not first:
+    lines = _until_ready(process)
+    if not lines or lines[-1].get("event") != "ready":
         process.wait(PATIENCE)
         listening.join(PATIENCE)
         _close(process)
         raise AssertionError(f"The host did not start (exit code {process.returncode}):\n{''.join(errors)}")
-    ready = json.loads(first)
+    ready = lines[-1]
     services = {name: url for name, url in ready["services"].items() if str(url).startswith("http")}
     keys = json.loads((data / "keys.json").read_text())
-    host = Host(process, ready["url"], data, services, keys, errors=errors)
+    host = Host(process, ready["url"], data, services, keys, lines, errors)
     logging = threading.Thread(target=host.read_log)
     logging.start()
     host.threads = [listening, logging]
     return host
+
+
+def _until_ready(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    """Return what the host wrote up to the line that says it is ready, or up to its end."""
+    assert process.stdout is not None
+    lines: list[dict[str, Any]] = []
+    for line in process.stdout:
+        lines.append(json.loads(line))
+        if lines[-1].get("event") == "ready":
+            break
+    return lines
 
 
 def _close(process: subprocess.Popen[str]) -> None:

@@ -68,12 +68,15 @@ class Worker:
             BindingInfo=_BindingInfo, RpcFunctionMetadata=SimpleNamespace, RpcRetryOptions=SimpleNamespace
         )
         _runtime_log.addFilter(_catch)
+        _runtime_log.disabled = True  # it logs at length what the error says
         try:
             import_module("azure_functions_runtime.bindings.meta").load_binding_registry()
             import_module("azure_functions_runtime.utils.threadpool").start_threadpool_executor()
             handle_event.load_function_metadata(str(self._script_root), caller_info="localhost")
         except Exception as error:
             raise AppLoadError(_explain(error, self._script_root)) from error
+        finally:
+            _runtime_log.disabled = False
         functions = [_function(metadata) for metadata in handle_event._metadata_result or ()]  # noqa: SLF001 - its only door
         if not functions:
             raise AppLoadError(f"{script} defines no functions. Add one to its app, for instance with @app.route(...).")
