@@ -2,9 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -25,7 +24,7 @@ from localhost.services.databricks.engine import (
     inline_limit_error,
 )
 from localhost.services.databricks.lake_tables import LakeTables
-from localhost.tables import tables_root
+from localhost.tables import SchemaVersion, tables_root
 
 MEMORY_LIMIT = "1GB"
 THREADS = 2
@@ -40,7 +39,6 @@ class DuckDbEngine:
         root = tables_root(lake).resolve()
         root.mkdir(parents=True, exist_ok=True)
         self._tables = LakeTables(lake.resolve())
-        self._lock = Lock()
         self._columns: dict[str, str] = {}
         self._translations: dict[str, str] = {}
         self._connection = duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": MEMORY_LIMIT})
@@ -121,16 +119,19 @@ class DuckDbEngine:
             cursor.close()
 
     def _refresh(self) -> None:
-        """Point the views at the tables that are current."""
-        with self._lock:
-            for schema, tables in self._tables.changed().items():
-                self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
-                for table, folder in tables.items():
-                    name, files = f"{_quoted(schema)}.{_quoted(table)}", f"{folder.as_posix()}/*.parquet"
-                    source = files.replace("'", "''")
-                    self._connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet('{source}')")
-                self._columns = self._tables.column_types()
-                self._translations = {}
+        if self._tables.refresh(self._publish):
+            self._columns = self._tables.column_types()
+            self._translations = {}
+
+    def _publish(self, version: SchemaVersion, tables: Mapping[str, Path]) -> None:
+        """Point the views of a schema at the files of its new version."""
+        schema = _quoted(version.schema)
+        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        for table, folder in tables.items():
+            files = f"{folder.as_posix()}/*.parquet".replace("'", "''")
+            self._connection.execute(
+                f"CREATE OR REPLACE VIEW {schema}.{_quoted(table)} AS SELECT * FROM read_parquet('{files}')"  # noqa: S608 - quoted
+            )
 
 
 def local_folder(url: str) -> Path:

@@ -1,6 +1,7 @@
 """The tables of the lake as an engine needs them: which are current, and what has changed since it last looked."""
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 
@@ -10,6 +11,9 @@ import pyarrow.parquet as pq
 from localhost.services.databricks.engine import QueryFailedError
 from localhost.services.databricks.results import type_text
 from localhost.tables import SchemaVersion, current, table_folder, tables_root
+
+type Publish = Callable[[SchemaVersion, Mapping[str, Path]], None]
+"""Takes a version of a schema and the folders of its tables."""
 
 _SHOW_TABLES = re.compile(r"\s*SHOW\s+TABLES(?:\s+(?:IN|FROM)\s+`?(\w+)`?)?\s*;?\s*", re.IGNORECASE)
 _SHOW_SCHEMAS = re.compile(r"\s*SHOW\s+(?:SCHEMAS|DATABASES)\s*;?\s*", re.IGNORECASE)
@@ -23,13 +27,15 @@ class LakeTables:
         self._lake = lake
         self._lock = Lock()
         self._seen: dict[str, tuple[int, int]] = {}
-        self._versions: dict[str, SchemaVersion] = {}
         self._schemas: dict[str, dict[str, pa.Schema]] = {}
 
-    def changed(self) -> dict[str, dict[str, Path]]:
-        """Return the schemas published since the last call: for each, the folders of its tables."""
+    def refresh(self, publish: Publish) -> bool:
+        """Give every schema that has a new version to ``publish``; return whether there was one.
+
+        Where ``publish`` fails, the version counts as not seen, and is given again at the next call.
+        """
         root = tables_root(self._lake)
-        changed: dict[str, dict[str, Path]] = {}
+        changed = False
         with self._lock:
             for folder in root.iterdir() if root.is_dir() else ():
                 try:
@@ -39,15 +45,12 @@ class LakeTables:
                 mark = (stat.st_mtime_ns, stat.st_ino)
                 if self._seen.get(folder.name) == mark or (version := current(self._lake, folder.name)) is None:
                     continue
-                self._seen[folder.name], self._versions[folder.name] = mark, version
                 tables = {table: table_folder(self._lake, version, table) for table in version.tables}
+                publish(version, tables)
                 self._schemas[folder.name] = {table: _schema(path) for table, path in tables.items()}
-                changed[folder.name] = tables
+                self._seen[folder.name] = mark
+                changed = True
         return changed
-
-    def version(self, schema: str) -> str:
-        """Return the name of the version of ``schema`` that ``changed`` last told of."""
-        return self._versions[schema].version
 
     def column_types(self) -> dict[str, str]:
         """Return the SQL type of every column, by lower-case name; a name with two types is left out."""

@@ -1,0 +1,272 @@
+"""The real engine: one long-lived PySpark session in a JVM of its own, as Databricks would run the SQL."""
+
+import importlib.util
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import version as version_of
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pyarrow as pa
+
+from localhost.services.databricks.duckdb_engine import local_folder
+from localhost.services.databricks.engine import Cancellation, Parameter, QueryFailedError, ResultSet, inline_limit_error
+from localhost.services.databricks.lake_tables import LakeTables
+from localhost.tables import SchemaVersion
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+JAVA_VERSION = 17
+READY_POLL_SECONDS = 0.2
+STOP_SECONDS = 10
+QUERY_JOB = Path(__file__).parents[3] / "databricks" / "sql_query_job.py"
+
+# The second half trades speed on large data for a quick start and a quick first query.
+_SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": "1g",
+    "spark.driver.maxResultSize": "128m",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.variable.substitute": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto",
+}
+_NO_LOG = """\
+rootLogger.level = off
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+"""
+_WARM_UP = "SELECT a.id % 2 AS k, count(*) AS n FROM range(10) a JOIN range(10) b ON a.id = b.id GROUP BY 1 ORDER BY 2"
+_CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]{3,}\].*?SQLSTATE: (\w{5})", re.DOTALL)
+
+
+@cache
+def missing_for_spark() -> str | None:
+    """Return why Spark cannot run here, or None where it can."""
+    if sys.platform == "win32":
+        return "Spark is not started on Windows"
+    if importlib.util.find_spec("pyspark") is None:
+        return "PySpark is not installed"
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if java is None or not Path(java).is_file():
+        return f"Java {JAVA_VERSION} was not found"
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's Java
+    match = re.search(r'version "(\d+)', answer.stderr)
+    if match is None or int(match[1]) < JAVA_VERSION:
+        return f"Java {match[1] if match else 'of an unknown version'} is too old, Spark needs {JAVA_VERSION}"
+    return None
+
+
+class SparkEngine:
+    """SQL on Spark over the lake's tables. It is usable once it is ``ready``; until then, queries wait."""
+
+    def __init__(self, lake: Path) -> None:
+        self._tables = LakeTables(lake.resolve())
+        self._home = Path(mkdtemp(prefix="lakehouse-spark-"))
+        self._starting = Thread(target=self._start, name="spark-start", daemon=True)
+        self._started = Event()
+        self._closing = Event()
+        self._session: SparkSession | None = None
+        self._databases: dict[str, str] = {}
+        self.failure: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a query would run at once."""
+        return self._started.is_set() and self.failure is None
+
+    def start(self) -> None:
+        """Start the JVM in the background."""
+        self._starting.start()
+
+    def execute(
+        self,
+        sql: str,
+        parameters: Sequence[Parameter],
+        row_limit: int | None,
+        cancellation: Cancellation,
+        *,
+        schema: str | None = None,
+    ) -> ResultSet:
+        """Run ``sql`` and return at most ``row_limit`` of its rows."""
+
+        def query(spark: "SparkSession") -> pa.Table:
+            session = spark
+            if schema:
+                session = spark.newSession()
+                session.sql(f"USE {_quoted(schema)}")
+            rows = session.sql(sql, args={p.name: p.typed_value() for p in parameters} or None)
+            return (rows if row_limit is None else rows.limit(row_limit + 1)).toArrow()
+
+        table = self._run(query, cancellation)
+        truncated = row_limit is not None and table.num_rows > row_limit
+        return ResultSet(table.slice(0, row_limit) if truncated else table, truncated, "spark")
+
+    def run_query_job(
+        self, sql: str, result_url: str, row_limit: int, cancellation: Cancellation
+    ) -> tuple[dict[str, Any], str]:
+        """Run the job's own code."""
+        job, folder = _query_job(), local_folder(result_url).as_posix()
+        report = self._run(lambda spark: job(spark, sql, folder, row_limit), cancellation)
+        return report, "spark"
+
+    def about(self) -> dict[str, Any]:
+        """Say that this is Spark, and how far it is."""
+        state = "ready" if self.ready else f"failed: {self.failure}" if self.failure else "starting"
+        return {"sql_engine": "spark", "sql_engine_version": version_of("pyspark"), "approximate": False, "spark": state}
+
+    def close(self) -> None:
+        """End Spark and its JVM."""
+        from pyspark import SparkContext
+
+        self._closing.set()
+        while self._starting.is_alive():
+            _kill(SparkContext._gateway)  # noqa: SLF001 - a JVM that still starts has no other handle
+            self._starting.join(READY_POLL_SECONDS)
+        gateway: Any = SparkContext._gateway  # noqa: SLF001
+        with suppress(Exception):  # what was killed cannot be asked to stop
+            if self._session is not None:
+                self._session.stop()
+            gateway.shutdown()
+        if gateway is not None:
+            _end(gateway.proc)
+        SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001 - or the next session would look for this JVM
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _start(self) -> None:
+        try:
+            session = _open_session(self._home)
+            self._session = session
+            self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
+            session.sql(_WARM_UP).toArrow()
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            if not self._closing.is_set():
+                logger.exception("Spark did not start")
+        finally:
+            self._started.set()
+
+    def _run[Result](self, work: "Callable[[SparkSession], Result]", cancellation: Cancellation) -> Result:
+        while not self._started.wait(READY_POLL_SECONDS):
+            cancellation.check()
+        session = self._session
+        if session is None or self.failure is not None:
+            raise QueryFailedError(f"Spark did not start: {self.failure}", error_code="TEMPORARILY_UNAVAILABLE")
+        self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
+        group = uuid4().hex
+        context = session.sparkContext
+        with cancellation.interrupting(lambda: context.cancelJobGroup(group)), _in_databricks_words():
+            context.setJobGroup(group, "query", interruptOnCancel=True)
+            result = work(session)
+            cancellation.check()
+            return result
+
+    def _publish(self, session: "SparkSession", version: SchemaVersion, tables: Mapping[str, Path]) -> None:
+        """Make tables over the files of a new version, then point the views of the schema at them.
+
+        A view is replaced at one stroke; a table would be missing for a moment.
+        """
+        database = re.sub(r"\W", "_", f"{version.schema}_{version.version}")
+        session.sql(f"CREATE DATABASE IF NOT EXISTS {_quoted(database)}")
+        session.sql(f"CREATE DATABASE IF NOT EXISTS {_quoted(version.schema)}")
+        for table, folder in tables.items():
+            source, view = f"{_quoted(database)}.{_quoted(table)}", f"{_quoted(version.schema)}.{_quoted(table)}"
+            location = folder.as_posix().replace("\\", "\\\\").replace("'", "\\'")
+            session.sql(f"CREATE TABLE IF NOT EXISTS {source} USING parquet LOCATION '{location}'")
+            session.sql(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {source}")  # noqa: S608 - quoted
+        if previous := self._databases.get(version.schema):
+            session.sql(f"DROP DATABASE IF EXISTS {_quoted(previous)} CASCADE")
+        self._databases[version.schema] = database
+
+
+def _open_session(home: Path) -> "SparkSession":
+    # Spark would print its own log beside the host's; its errors reach the caller anyway.
+    (home / "log4j2.properties").write_text(_NO_LOG, encoding="utf-8")
+    logging.getLogger("SQLQueryContextLogger").disabled = True
+    os.environ |= {
+        "SPARK_CONF_DIR": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,  # the `python3` of the path may be another version
+    }
+    from pyspark.sql import SparkSession
+
+    builder: Any = SparkSession.builder
+    builder = builder.master("local[2]").appName("durable-lakehouse-stand-in")
+    folders = {"spark.sql.warehouse.dir": str(home / "warehouse"), "spark.local.dir": str(home)}
+    for name, value in (_SETTINGS | folders).items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+@cache
+def _query_job() -> Callable[["SparkSession", str, str, int], dict[str, Any]]:
+    """Return ``run_query`` of the job's file; it is loaded by its path, because the SDK has the name ``databricks``."""
+    spec = importlib.util.spec_from_file_location("sql_query_job", QUERY_JOB)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(QUERY_JOB)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.run_query
+
+
+@contextmanager
+def _in_databricks_words() -> Generator[None]:
+    """Raise Spark's errors as QueryFailedError: the message without the plan and the stack trace."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as error:
+        message = re.split(r"\n== SQL|\n'|\n\+-|\nJVM stacktrace", str(error))[0].strip().rstrip(";")
+        raise QueryFailedError(message, error.getSqlState()) from error
+    except Py4JError as error:
+        text = str(error)
+        if "spark.driver.maxResultSize" in text:
+            raise inline_limit_error() from error
+        if match := _CONDITION.search(text):
+            raise QueryFailedError(match[0], match[1]) from error
+        causes = [line for line in text.splitlines() if line.startswith(("Caused by: ", ": "))]
+        raise QueryFailedError(causes[-1] if causes else text[:500], error_code="INTERNAL_ERROR") from error
+
+
+def _kill(gateway: Any) -> None:
+    if gateway is not None:
+        gateway.proc.kill()
+
+
+def _end(jvm: "subprocess.Popen[bytes]") -> None:
+    """Close the JVM's input, which is its sign to exit, and see to it that it does."""
+    if jvm.stdin is not None:
+        jvm.stdin.close()
+    try:
+        jvm.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        jvm.kill()
+        jvm.wait()
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
