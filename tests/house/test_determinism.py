@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.app_functions import app_functions
 from tools.called_names import CalledName, called_names
 from tools.determinism import violations
 
@@ -67,14 +68,8 @@ def test_the_check_lets_pass(source):
 
 def test_every_name_an_orchestrator_calls_exists():
     """Names of activities, orchestrators and entities are literals, and functions of the app."""
-    from function_app import app
-
-    bindings = [binding for function in app.get_functions() for binding in function.get_bindings_dict()["bindings"]]
-    names = {
-        "activity": {binding["activity"] for binding in bindings if binding["type"] == "activityTrigger"},
-        "orchestrator": {b["orchestration"] for b in bindings if b["type"] == "orchestrationTrigger"},
-        "entity": {binding["entityName"] for binding in bindings if binding["type"] == "entityTrigger"},
-    }
+    triggers = {"activity": "activityTrigger", "orchestrator": "orchestrationTrigger", "entity": "entityTrigger"}
+    names = {kind: {f.name for f in app_functions() if f.trigger == trigger} for kind, trigger in triggers.items()}
     folders = ("orchestrators", "entities", "api")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     called = called_names({path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths})

@@ -14,6 +14,7 @@ import pytest
 
 from shared.settings import Settings
 from tools import pages
+from tools.app_functions import app_functions
 from tools.pages import PAGES, ROOT, examples
 
 LANGUAGES = {"sh", "powershell", "json", "python", "javascript", "text", "http", "sql", "yaml"}
@@ -27,6 +28,7 @@ NOT_SETTINGS = {
     "FUNCTIONS_WORKER_RUNTIME",
 }
 URL = re.compile(r"(?:localhost|127\.0\.0\.1):\d+(/[^\s\"'`?)]*)")
+HOST_PATHS = r"/_(faults|calls|about)$|/admin/|/runtime/webhooks/durabletask/"
 ROUTE = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)")
 
 
@@ -75,26 +77,18 @@ def test_examples_say_their_language(example):
     assert example.language in LANGUAGES
 
 
-@pytest.mark.parametrize("example", examples("json"), ids=str)
-def test_json_examples_are_json(example):
-    """A JSON example can be pasted."""
-    json.loads(example.text)
-
-
-@pytest.mark.parametrize("example", examples("python"), ids=str)
-def test_python_examples_compile(example):
-    """A Python example can be pasted."""
-    compile(example.text, str(example), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-
-
-@pytest.mark.parametrize("example", examples("javascript"), ids=str)
-def test_javascript_examples_parse(example, tmp_path):
-    """A JavaScript example can be pasted; Node says so where it is installed."""
-    script = tmp_path / "example.mjs"
-    script.write_text(example.text, encoding="utf-8")
-
-    if node := shutil.which("node"):
-        subprocess.run([node, "--check", script], check=True)
+@pytest.mark.parametrize("example", examples("json", "python", "javascript"), ids=str)
+def test_examples_can_be_pasted(example, tmp_path):
+    """JSON is JSON, Python compiles, and JavaScript parses: Node says so where it is installed."""
+    match example.language, shutil.which("node"):
+        case "json", _:
+            json.loads(example.text)
+        case "python", _:
+            compile(example.text, str(example), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        case "javascript", str(node):
+            script = tmp_path / "example.mjs"
+            script.write_text(example.text, encoding="utf-8")
+            subprocess.run([node, "--check", script], check=True)
 
 
 @pytest.mark.parametrize("words", list(sh_commands()))
@@ -136,24 +130,19 @@ def check_click(words):
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_routes_exist(page):
-    """A URL or a route on a page is one that the app or the local host serves."""
+    """A URL on a page is served by the app or the local host, and a route with its method by the app."""
     text = page.read_text(encoding="utf-8")
-    paths = {path.rstrip(".,;:") for path in URL.findall(text)} | {path for _, path in ROUTE.findall(text)}
-    own = served_paths()
+    paths = {path.rstrip(".,;:") for path in URL.findall(text)} - {"/"}
+    routes = {(method, path) for method, path in ROUTE.findall(text) if not re.match(HOST_PATHS, path)}
+    served = [(function.methods, path_pattern(function.route)) for function in app_functions() if function.route]
 
-    unknown = {path for path in paths if not any(re.fullmatch(pattern, path) for pattern in own)}
+    assert {p for p in paths if not re.match(HOST_PATHS, p) and not any(re.fullmatch(r, p) for _, r in served)} == set()
+    assert {(m, p) for m, p in routes if not any(m in methods and re.fullmatch(r, p) for methods, r in served)} == set()
 
-    assert unknown == set()
 
-
-def served_paths():
-    """Return a pattern for each route of the app, of the host and of the stand-ins' switches."""
-    from function_app import app
-
-    bindings = [binding for function in app.get_functions() for binding in function.get_bindings_dict()["bindings"]]
-    routes = [binding["route"] for binding in bindings if binding["type"] == "httpTrigger"]
-    patterns = ["/" + re.sub(r"\\\{[^}]*\\\}", r"[^/]+", re.escape(route.lstrip("/"))) for route in routes]
-    return [*patterns, "/", "/_(faults|calls|about)", "/admin/.*", "/runtime/webhooks/durabletask/.*"]
+def path_pattern(route):
+    """Return what matches the paths of ``route``, and its template as pages write it."""
+    return "/" + re.sub(r"\\\{[^}]*\\\}", r"[^/]+", re.escape(route.lstrip("/")))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
