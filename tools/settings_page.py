@@ -27,8 +27,9 @@ The app reads its settings from the environment, once, when the first of them is
 
 On one machine nothing has to be set. Each of the settings marked *stand-in* is filled by the local host when you leave
 it out; give it a value and that stand-in stays off. `python -m localhost settings` shows every value, where it came
-from, and masks what is secret. Unless you do, the local host also sets `CHAT_ANONYMOUS=true`, a
-`JWT_SECRET` of its own and demo users in `LOGIN_USERS`. A missing setting is an error that names all that miss, at once.
+from, and masks what is secret. Unless you do, the local host also sets `CHAT_ANONYMOUS=true`,
+a `JWT_SECRET` of its own and demo users in `LOGIN_USERS`. A missing setting is an error that names all that miss, at
+once.
 
 [local.settings.json.example](../../local.settings.json.example) is a file to start from.
 
