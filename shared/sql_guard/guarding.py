@@ -1,0 +1,47 @@
+"""The guard's steps, in order. Imported when first used, because it brings the parser with it."""
+
+from sqlglot import Expr, exp
+
+from shared.catalog import Dataset
+from shared.sql_guard import GuardedSql
+from shared.sql_guard.emit import emit
+from shared.sql_guard.nodes import check_nodes
+from shared.sql_guard.queries import Queries
+from shared.sql_guard.reading import read_statement
+from shared.sql_guard.reasons import refuse
+from shared.sql_guard.text import check_text
+
+
+def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
+    """Return ``sql`` as it may run, or refuse it."""
+    tree = read_statement(check_text(sql))
+    check_nodes(tree)
+    tree, limited = _limited(tree, row_limit)
+    written = emit(tree)
+    # What runs is checked, not what it was made from: the text is read again, and has to say the same.
+    again = read_statement(check_text(written))
+    check_nodes(again)
+    if emit(again) != written:
+        refuse("unsupported", "That can be read in two ways; write a plainer query.")
+    queries = Queries(dataset)
+    queries.check(again)
+    return GuardedSql(written, tuple(sorted(queries.tables)), tuple(sorted(queries.columns)), row_limit, limited)
+
+
+def _limited(tree: Expr, row_limit: int) -> tuple[Expr, bool]:
+    """Return ``tree`` with a LIMIT of at most ``row_limit``, and whether its own was looser."""
+    limit = tree.args.get("limit")
+    count = limit.expression if limit is not None else None
+    bound = exp.Limit(expression=exp.Literal.number(row_limit))
+    if count is None or isinstance(count, exp.Var):
+        tree.set("limit", bound)
+        return tree, True
+    if isinstance(count, exp.Literal) and not count.is_string and count.name.isdigit():
+        asked = int(count.name) if len(count.name) < 12 else row_limit + 1
+        if asked > row_limit:
+            tree.set("limit", bound)
+        return tree, asked > row_limit
+    # LIMIT 2 + 3: what it comes to is Spark's to say, so a second limit goes around it. The order stays.
+    inner = exp.Subquery(this=tree, alias=exp.TableAlias(this=exp.to_identifier("limited")))
+    around = exp.Select(expressions=[exp.Star()], from_=exp.From(this=inner), limit=bound)
+    return around, True

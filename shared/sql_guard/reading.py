@@ -1,0 +1,197 @@
+"""From text to one tree, with every function call kept under the name it was written with.
+
+A parser that knows functions gives them types, and writes them back as it sees fit. The guard wants neither: a name to
+look up, and the same call in the SQL that runs. So each name before a bracket gets a mark that no function has, and
+loses it again in the tree. Strings are read by Spark's rules here, because that is where two readings would be two
+different queries.
+"""
+
+import re
+from functools import cache
+
+from sqlglot import ErrorLevel, Expr, exp
+from sqlglot.dialects.databricks import Databricks
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from shared.sql_guard.reasons import refuse
+
+MAX_TOKENS = 8_000
+# A control character, so that no statement that passed the text rules holds it.
+MARK = "\x01"
+
+_T = TokenType
+# Words with a grammar of their own inside the brackets, or none of a function before them.
+_NOT_FUNCTIONS = frozenset({"CAST", "TRY_CAST", "EXTRACT", "GROUP", "REPEATABLE", "SETS", "NULLS", "OUTER", "SYSTEM"})
+# Functions with a second form that has a keyword in it: TRIM(BOTH 'x' FROM y).
+_KEYWORD_FORMS = {
+    "TRIM": frozenset({"FROM", "BOTH", "LEADING", "TRAILING"}),
+    "SUBSTRING": frozenset({"FROM"}),
+    "SUBSTR": frozenset({"FROM"}),
+    "POSITION": frozenset({"IN"}),
+    "OVERLAY": frozenset({"PLACING"}),
+}
+# Keywords and types that are functions too, when a bracket follows.
+_FUNCTION_TOKENS = frozenset({
+    _T.ARRAY, _T.BIGINT, _T.BINARY, _T.BOOLEAN, _T.CHAR, _T.CURRENT_DATE, _T.CURRENT_TIME, _T.CURRENT_TIMESTAMP,
+    _T.CURRENT_USER, _T.DATE, _T.DOUBLE, _T.FIRST, _T.FLOAT, _T.IDENTIFIER, _T.INSERT, _T.INT, _T.LEFT,
+    _T.LOCALTIMESTAMP, _T.MAP, _T.RANGE, _T.REPLACE, _T.RIGHT, _T.SEQUENCE, _T.SESSION_USER, _T.SMALLINT, _T.STRUCT,
+    _T.TEXT, _T.TIMESTAMP, _T.TIMESTAMPTZ, _T.TIME, _T.TINYINT, _T.TRUNCATE, _T.UUID, _T.VAR, _T.WINDOW,
+})  # fmt: skip
+_COMPARISONS = frozenset({
+    _T.LIKE, _T.ILIKE, _T.RLIKE, _T.EQ, _T.NEQ, _T.GT, _T.GTE, _T.LT, _T.LTE, _T.NULLSAFE_EQ,
+})  # fmt: skip
+_QUERY_WORDS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "TABLE"})
+
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.DOTALL)
+_ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": "\\%", "_": "\\_"}
+
+
+def read_statement(sql: str) -> Expr:
+    """Return the tree of the one statement in ``sql``, which met the text rules.
+
+    Raises:
+        SqlRefusedError: it does not parse, or is more than one statement.
+    """
+    dialect = _databricks()
+    try:
+        tokens = _prepared(dialect.tokenize(sql), sql)
+        trees = dialect.parser(error_level=ErrorLevel.RAISE).parse(tokens, sql)
+    except SqlglotError as error:
+        refuse("syntax", f"The SQL does not parse: {_first_line(error)}")
+    except RecursionError:
+        refuse("too_deep", "The SQL is nested too deeply.")
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError):
+        # The parser's own slips on input that is no SQL; whatever it is, it does not run.
+        refuse("syntax", "The SQL does not parse.")
+    statements = [tree for tree in trees if tree is not None]
+    if not statements:
+        refuse("empty", "There is no SQL in it.")
+    if len(statements) > 1:
+        refuse("several_statements", "Send one statement only.")
+    return _cleaned(statements[0])
+
+
+@cache
+def _databricks() -> Databricks:
+    return Databricks()
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r"\x1b\[\d+m|\x01", "", str(error)).split("\n", 1)[0][:200]
+
+
+def _prepared(tokens: list[Token], sql: str) -> list[Token]:
+    if len(tokens) > MAX_TOKENS:
+        refuse("too_long", f"The SQL has more than {MAX_TOKENS} words and signs; ask for less at once.")
+    prepared: list[Token] = []
+    for index, token in enumerate(tokens):
+        kind = token.token_type
+        if kind in (_T.STRING, _T.RAW_STRING):
+            text = _text(token, sql)
+            previous = prepared[-1] if prepared else None
+            if previous is not None and previous.token_type is _T.STRING:
+                # 'it''s' is one string with a quote in it, 'it' 's' is two that Spark puts together.
+                doubled = previous.end + 1 == token.start and sql[token.start] == sql[previous.end]
+                glue = sql[token.start] if doubled and kind is _T.STRING else ""
+                prepared[-1] = _token(previous, previous.text + glue + text, _T.STRING, end=token.end)
+            else:
+                prepared.append(_token(token, text, _T.STRING))
+        elif index + 1 < len(tokens) and tokens[index + 1].token_type is _T.L_PAREN and _is_call(tokens, index):
+            prepared.append(_token(token, MARK + token.text, _T.VAR if kind is not _T.IDENTIFIER else kind))
+        else:
+            prepared.append(token)
+    return prepared
+
+
+def _token(token: Token, text: str, kind: TokenType, *, end: int | None = None) -> Token:
+    return Token(kind, text, token.line, token.col, token.start, token.end if end is None else end)
+
+
+def _text(token: Token, sql: str) -> str:
+    """Return the string as Spark reads it, whatever the tokenizer made of its escapes."""
+    source = sql[token.start : token.end + 1]
+    if source[:1] in "rR":
+        return source[2:-1]
+    return _ESCAPE.sub(_unescaped, source[1:-1])
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    escape = match.group(1)
+    if len(escape) == 1:
+        return _ESCAPED.get(escape, escape)
+    if escape[0] in "uU":
+        code = int(escape[1:], 16)
+        # Half a character, or none: nothing that runs may hold it.
+        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            refuse("control_character", "A string holds an escape that is no character.")
+        return chr(code)
+    return chr(int(escape, 8))
+
+
+def _is_call(tokens: list[Token], index: int) -> bool:
+    """Say whether the word at ``index``, which a bracket follows, is read as a function's name."""
+    token = tokens[index]
+    kind, word = token.token_type, token.text.upper()
+    after = tokens[index + 2] if index + 2 < len(tokens) else None
+    if kind is _T.EXISTS:
+        return after is not None and after.text.upper() not in _QUERY_WORDS and after.token_type is not _T.L_PAREN
+    if kind in (_T.ANY, _T.SOME):
+        return index == 0 or tokens[index - 1].token_type not in _COMPARISONS
+    if kind is _T.FILTER:
+        return after is None or after.token_type is not _T.WHERE
+    if kind not in _FUNCTION_TOKENS or word in _NOT_FUNCTIONS:
+        return False
+    if word in _KEYWORD_FORMS:
+        return not _holds(tokens, index + 1, _KEYWORD_FORMS[word])
+    return True
+
+
+def _holds(tokens: list[Token], start: int, words: frozenset[str]) -> bool:
+    """Say whether the bracket that opens at ``start`` holds one of ``words`` at its own level."""
+    level = 0
+    for token in tokens[start:]:
+        if token.token_type is _T.L_PAREN:
+            level += 1
+        elif token.token_type is _T.R_PAREN:
+            level -= 1
+            if level == 0:
+                return False
+        elif level == 1 and token.text.upper() in words:
+            return True
+    return False
+
+
+def _cleaned(tree: Expr) -> Expr:
+    """Take the marks off, and what is no part of the query: hints, comments, guessed pivot columns."""
+    for node in tree.walk():
+        if node.comments:
+            node.comments = None
+        if isinstance(node, exp.Anonymous):
+            name = node.args.get("this")
+            if isinstance(name, str):
+                node.set("this", name.replace(MARK, ""))
+        elif isinstance(node, exp.Identifier):
+            name = node.args.get("this")
+            if isinstance(name, str) and MARK in name:
+                node.set("this", name.replace(MARK, ""))
+        elif isinstance(node, exp.Select):
+            node.set("hint", None)
+        elif isinstance(node, exp.Pivot):
+            for guess in ("columns", "identify_pivot_strings", "prefixed_pivot_columns", "pivot_column_naming"):
+                node.set(guess, None)
+        elif isinstance(node, exp.Add):
+            _bracket_interval(node)
+    return tree
+
+
+def _bracket_interval(node: exp.Add) -> None:
+    """Keep INTERVAL 1 YEAR 2 MONTHS one value where it stands beside an operator."""
+    if (
+        isinstance(node.this, exp.Interval)
+        and isinstance(node.expression, exp.Interval)
+        and isinstance(node.parent, exp.Binary | exp.Unary)
+        and not isinstance(node.parent, exp.Paren)
+        and node.arg_key == "expression"
+    ):
+        node.replace(exp.Paren(this=node.copy()))
