@@ -108,7 +108,7 @@ def _batch(first_line: int, lines: list[bytes], file: ImdbFile, types: Mapping[s
     kept = [lines[at] for at in good] if broken else lines
     table = csv.read_csv(
         BytesIO(b"\n".join([file.header, *kept, b""])),
-        read_options=csv.ReadOptions(block_size=BLOCK_BYTES),
+        read_options=csv.ReadOptions(block_size=4 * MAX_LINE_BYTES),
         parse_options=csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False),
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(file.columns, pa.string()),
