@@ -1,6 +1,6 @@
 """The answer in words, and below it the rows it stands on."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import azure.durable_functions as df
 
@@ -8,9 +8,11 @@ from activities.verdicts import verdict
 from shared.answers import TABLE_ROWS, answer_table, summarise
 from shared.conversations import Record, Result, conversations
 from shared.lake import json_rows, read_table
-from shared.model import Evidence, describe
 from shared.payloads import Turn, Verdict
 from shared.settings import settings
+
+if TYPE_CHECKING:  # the model's types load pydantic, which the start of the app can do without
+    from shared.model import Evidence
 
 bp = df.Blueprint()
 
@@ -37,6 +39,8 @@ def answer_question(turn: Turn) -> Verdict:
         count = sum(one.result["row_count"] for one in found)
         text = ROWS_IN_WORDS[record["language"]].format(count=count)
     else:
+        from shared.model import describe
+
         text = describe(record["question"], record["language"], [_evidence(one) for one in found])
     tables = [
         answer_table(
@@ -64,7 +68,7 @@ def _read(sql: str, result: Result) -> _Found:
     return _Found(sql, result, names, rows, summarise(table))
 
 
-def _evidence(found: _Found) -> Evidence:
+def _evidence(found: _Found) -> "Evidence":
     """Return what the model may see: never more rows than ``HEAD_ROWS``."""
     return {
         "sql": found.sql,

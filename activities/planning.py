@@ -1,12 +1,15 @@
 """What to run for a question, as the model proposes it. The guard decides before anything runs."""
 
+from typing import TYPE_CHECKING
+
 import azure.durable_functions as df
 
 from activities.verdicts import verdict
-from shared.catalog import load_dataset
 from shared.conversations import Query, Record, conversations
-from shared.model import PlainAnswer, Proposal, Refusal, plan
 from shared.payloads import Plan, QueryAttempt, Turn, Verdict
+
+if TYPE_CHECKING:  # the model's and the catalogue's types load pydantic, which the start of the app can do without
+    from shared.model import PlainAnswer, Proposal, Refusal
 
 bp = df.Blueprint()
 
@@ -20,6 +23,9 @@ YOU_COULD_ASK = {"en": "You could ask:", "es": "Puedes preguntar:"}
 @verdict
 def plan_answer(turn: Turn) -> Plan:
     """Have the model plan the answer; note its queries, or its answer where none is needed."""
+    from shared.catalog import load_dataset
+    from shared.model import Proposal, plan
+
     record = conversations().require(turn["conversation_id"])
     if record["sql"] is not None:  # the caller brought its own
         return _note_queries(record["id"], [Proposal(sql=record["sql"])])
@@ -33,6 +39,9 @@ def plan_answer(turn: Turn) -> Plan:
 @verdict
 def repair_query(attempt: QueryAttempt) -> Verdict:
     """Have the model write a failed query anew, knowing every error so far and the columns that exist."""
+    from shared.catalog import load_dataset
+    from shared.model import plan
+
     record = conversations().require(attempt["conversation_id"])
     failed = record["queries"][attempt["query_id"]]["failed"]
     reply = plan(
@@ -52,7 +61,7 @@ def repair_query(attempt: QueryAttempt) -> Verdict:
     return {}
 
 
-def _note_queries(conversation_id: str, proposals: list[Proposal]) -> Plan:
+def _note_queries(conversation_id: str, proposals: "list[Proposal]") -> Plan:
     queries: dict[str, Query] = {
         f"q{number}": {
             "sql": proposal.sql,
@@ -71,7 +80,9 @@ def _note_queries(conversation_id: str, proposals: list[Proposal]) -> Plan:
     return {"query_ids": list(queries)}
 
 
-def _note_answer(record: Record, reply: Refusal | PlainAnswer) -> Plan:
+def _note_answer(record: Record, reply: "Refusal | PlainAnswer") -> Plan:
+    from shared.model import Refusal
+
     suggestions: list[str] = []
     if isinstance(reply, Refusal):
         text, suggestions = reply.reason, reply.suggestions

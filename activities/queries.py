@@ -1,10 +1,8 @@
 """One attempt at one query on Databricks: submit, ask, cancel. What happens is kept in the record."""
 
 import azure.durable_functions as df
-from shared.sql_guard import guard_sql
 
 from activities.verdicts import verdict
-from shared.catalog import load_dataset
 from shared.conversations import DatabricksJob, Record, conversations, now
 from shared.databricks import Execution, LaneName, QueryKey, lane, preferred_lane
 from shared.errors import SqlRefusedError
@@ -19,6 +17,9 @@ bp = df.Blueprint()
 @verdict
 def submit_query(attempt: QueryAttempt) -> QueryStatus:
     """Guard the query's SQL and run what the guard made of it, unless this attempt was submitted before."""
+    from shared.catalog import load_dataset
+    from shared.sql_guard import guard_sql
+
     record = conversations().require(attempt["conversation_id"])
     query = record["queries"][attempt["query_id"]]
     row_limit = settings().row_limit
