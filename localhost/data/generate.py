@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 TITLES_PER_CHUNK = 50_000
-PEOPLE_PER_CHUNK = 500_000
+PEOPLE_PER_CHUNK = 200_000
 MEMORY = "1GB"
 _SQL = Path(__file__).with_name("generate.sql")
 
