@@ -129,8 +129,7 @@ def _target(reading: Reading, first: int, last: int) -> _Target | None:
             used = [index, *(front[2] if front and front[0] == unit.ref else _verb_before(reading, first, unit.ref))]
             return unit.ref, unit.factor, "", bool(front and front[1] and front[0] == unit.ref), used
         if subject := next(iter(span.all("subject")), None):
-            named = front is not None and reading.schema.column(front[0]).role == "measure"
-            if not named and not reading.spans[last].year:
+            if not reading.spans[last].year:
                 return None, 1.0, subject.subject, False, [index]
         ref = reading.numeric(span)
         if front is None and ref and reading.schema.column(ref).role == "measure" and not span.all("colverb"):
@@ -138,7 +137,7 @@ def _target(reading: Reading, first: int, last: int) -> _Target | None:
     if front:
         return front[0], 1.0, "", front[1], front[2]
     spans = reading.spans
-    if first < len(spans) and (hint := _hinted(reading, spans[first])):
+    if first < len(spans) and (hint := hinted(reading, spans[first])):
         return hint, 1.0, "", False, []
     return None
 
@@ -173,7 +172,7 @@ def _verb_before(reading: Reading, at: int, ref: Ref | None) -> list[int]:
     return []
 
 
-def _hinted(reading: Reading, span: Span) -> Ref | None:
+def hinted(reading: Reading, span: Span) -> Ref | None:
     """Return the column that a comparative tells of by itself: "longer than"."""
     words = [token.norm for token in span.tokens]
     for size in range(len(words) - 1, 0, -1):
@@ -190,7 +189,8 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
         return front is not None and front[1].tagged(Tag.WITH, Tag.HAVE, Tag.KNOWN) and _other_head(reading, at, subject)
     if ref and reading.schema.column(ref).role == "time":
         return False
-    return bool(used) and (used[0] == at + 1 or used[0] < at)
+    ranked = any(reading.spans[index].has("high", "low") for index in used)
+    return bool(used) and not ranked and (used[0] == at + 1 or used[0] < at)
 
 
 def _other_head(reading: Reading, at: int, subject: str) -> bool:

@@ -3,7 +3,6 @@
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.query import Bin, Condition, Dimension
 from localhost.services.model.reading import Reading
-from localhost.services.model.roles import name_condition
 from localhost.services.model.spans import Span
 from localhost.services.model.values import value_of
 from localhost.services.model.vocabulary import Meaning
@@ -123,7 +122,7 @@ def compare_names(reading: Reading) -> bool:
         return False
     subject = reading.schema.subject(people[0].subject)
     reading.dimensions.append(Dimension(reading.schema.label(subject), subject=subject.name))
-    reading.among = [name_condition(reading, named) for named in people]
+    reading.among = [named.condition(reading.schema) for named in people]
     reading.named = [named for named in reading.named if named not in people]
     use_marks(reading)
     _use_comparatives(reading)

@@ -17,6 +17,10 @@ _CONNECTORS = frozenset(
 _PERSON_PARTICLES = frozenset("de la del von van der den da di le du".split())
 _ASKS = (Tag.WHO, Tag.WHICH, Tag.WHEN, Tag.HOW_MANY)
 _COMPUTES = (Tag.AVERAGE, Tag.SUM, Tag.MEDIAN, Tag.MAXIMUM, Tag.MINIMUM, Tag.HOW_MANY, Tag.NUMBER_OF, Tag.PERCENT)
+_STRUCTURE = (
+    Tag.COMMON, Tag.RARE, Tag.MOST, Tag.LEAST, Tag.AVERAGE, Tag.SUM, Tag.TREND, Tag.WHICH, Tag.WHO, Tag.EACH, Tag.FIRST,
+    Tag.LAST, Tag.YEAR, Tag.DECADE, Tag.NUMBER_OF, Tag.HOW_MANY,
+)  # fmt: skip
 _BOUNDS = (
     Tag.AT_LEAST, Tag.MORE_THAN, Tag.AT_MOST, Tag.LESS_THAN, Tag.BETWEEN, Tag.BEFORE, Tag.AFTER, Tag.SINCE,
     Tag.UNTIL, Tag.THAN, Tag.VERSUS, Tag.SORTED, Tag.PER, Tag.EACH, Tag.WITHOUT, Tag.COMPARE, Tag.PERCENT,
@@ -38,7 +42,9 @@ def force_name(question: str, tokens: Sequence[Token], vocabulary: Vocabulary, l
     if any(span.kind == "name" for span in spans):
         return None
     for at, _ in enumerate(spans):
-        if _opens_title(spans, at) and (end := _title_end(spans, at + 1)) > at + 1:
+        if not _opens_title(spans, at) or (end := _title_end(spans, at + 1)) <= at + 1:
+            continue
+        if not any(span.tagged(*_STRUCTURE) for span in spans[at + 1 : end]):
             return [*spans[: at + 1], _name(question, spans[at + 1 : end], guessed=True), *spans[end:]]
     return None
 
@@ -222,12 +228,16 @@ def _stretch(spans: Sequence[Span], at: int) -> tuple[int, int]:
         before = spans[at - 2]
     unknown = end - start
     if before is None:
-        opens = True
+        opens = end < len(spans) and (spans[end].has("column", "verb") or spans[end].norm == "'s" or _one_person(spans[end]))
     else:
         opens = _opens_any(before)
     after_subject = end < len(spans) and spans[end].has("subject") and unknown >= 2
     possessive = end < len(spans) and spans[end].norm == "'s"
     return (start, end) if opens or after_subject or possessive else (start, start)
+
+
+def _one_person(span: Span) -> bool:
+    return span.has("subject") and not any(meaning.plural for meaning in span.all("subject"))
 
 
 def _opens_any(span: Span) -> bool:

@@ -42,8 +42,14 @@ class Naming:
         """Return what the column is called, with its unit."""
         column = self._schema.column(ref)
         word = _first(column.words, self._language) or column.name.replace("_", " ")
+        if column.role == "measure" and column.aggregate == "sum" and not column.unit and column.type in {"INT", "BIGINT"}:
+            word = self._plural(word)  # counted in things: votes, not vote
         unit = column.unit.get(self._language)
         return _UNIT[self._language].format(word, unit) if unit else word
+
+    def columns(self, ref: Ref) -> str:
+        """Return what several values of the column are called."""
+        return self._plural(self.column(ref))
 
     def dimension(self, dimension: Dimension) -> str:
         """Return what the values that rows are grouped by are called."""
@@ -60,15 +66,7 @@ class Naming:
             return _COUNT[self._language].format(what)
         if measure.ref is None:
             return measure.aggregate
-        if measure.aggregate == "sum" or self._summed(measure):
-            word = self._plural(_first(self._schema.column(measure.ref).words, self._language) or measure.ref.column)
-            word = self.column(measure.ref) if self._schema.column(measure.ref).unit else word
-            return _AGGREGATES[self._language][measure.aggregate].format(word)
         return _AGGREGATES[self._language][measure.aggregate].format(self.column(measure.ref))
-
-    def _summed(self, measure: Measure) -> bool:
-        """Whether the column is counted in things, so that its word goes in the plural: "average votes"."""
-        return measure.ref is not None and self._schema.column(measure.ref).aggregate == "sum"
 
     def _plural(self, word: str) -> str:
         head, _, rest = word.partition(" ") if self._language == "es" else ("", "", "")

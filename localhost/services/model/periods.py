@@ -63,7 +63,9 @@ def _time_column(reading: Reading, at: int) -> tuple[Ref | None, list[int]]:
     ):  # fmt: skip
         for meaning in (*span.all("colverb"), *span.all("column")):
             if meaning.ref and reading.schema.column(meaning.ref).role == "time" and not span.used:
-                return meaning.ref, [index]
+                marked = reading.previous(index)
+                grouped = marked and marked[1].tagged(Tag.PER, Tag.EACH, Tag.BY, Tag.TREND) and not span.has("colverb")
+                return meaning.ref, [] if grouped else [index]
         break
     for index, span in enumerate(reading.spans):
         for meaning in span.all("colverb"):

@@ -113,10 +113,17 @@ def _read_first(reading: Reading, at: int, span: Span) -> None:
         if near.kind == "number" or near.has("value"):
             continue
         subjects = near.all("subject")
-        if subjects and (ref := reading.schema.time_of(reading.schema.subject(subjects[0].subject))):
-            reading.use(at)
-            reading.superlatives.append(Superlative(at, not span.tagged(Tag.FIRST), by=ref))
+        if subjects:
+            _by_time(reading, at, span, subjects[0].subject)
         return
+    if any(near.has("value") for _, near in reading.after(at)):
+        _by_time(reading, at, span, reading.schema.counted().name)
+
+
+def _by_time(reading: Reading, at: int, span: Span, subject: str) -> None:
+    if ref := reading.schema.time_of(reading.schema.subject(subject)):
+        reading.use(at)
+        reading.superlatives.append(Superlative(at, not span.tagged(Tag.FIRST), by=ref))
 
 
 def _read_sort(reading: Reading, at: int, span: Span) -> None:

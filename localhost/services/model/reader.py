@@ -1,7 +1,7 @@
 """Read a question into queries, or say which words stood in the way."""
 
 from localhost.services.model.comparing import compare_names, read_comparison, use_marks
-from localhost.services.model.bounds import read_bounds
+from localhost.services.model.bounds import hinted, read_bounds
 from localhost.services.model.grouping import read_groups
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.names import find_names, force_name
@@ -9,7 +9,7 @@ from localhost.services.model.periods import read_periods
 from localhost.services.model.query import Dimension, Measure, Order, Query
 from localhost.services.model.ranking import read_superlatives
 from localhost.services.model.reading import Named, Reading, UnclearError
-from localhost.services.model.roles import default_person, name_condition, read_names
+from localhost.services.model.roles import default_person, read_names
 from localhost.services.model.schema import Schema
 from localhost.services.model.shape import Shape, build, choose_rows, shape_of
 from localhost.services.model.spans import Span
@@ -25,13 +25,24 @@ _SILENT = (
 )  # fmt: skip
 
 
-def read_question(question: str, schema: Schema, vocabulary: Vocabulary, language: Language) -> tuple[list[Query], Reading]:
+def read_question(
+    question: str, schema: Schema, vocabulary: Vocabulary, language: Language, *, guess_names: bool = True
+) -> tuple[list[Query], Reading]:
     """Return the queries that answer ``question``, and the reading they came from.
+
+    Args:
+        guess_names: whether words that only their place shows to be a name may be one. Read in the wrong language,
+            every word looks like a name.
 
     Raises:
         UnclearError: words were left that carry meaning and had no place.
     """
     tokens = tokenize(question)
+    if not guess_names:
+        spans = find_names(question, tokens, vocabulary, language)
+        if guessed := [span.text for span in spans if span.kind == "name" and span.guessed]:
+            raise UnclearError("unknown", *guessed)
+        return _read(Reading(question, language, schema, vocabulary, spans))
     try:
         return _read(Reading(question, language, schema, vocabulary, find_names(question, tokens, vocabulary, language)))
     except UnclearError:
@@ -62,7 +73,7 @@ def _read(reading: Reading) -> tuple[list[Query], Reading]:
     compare_names(reading)
     people = [n for n in reading.named if n.subject and not n.title]
     for named in people:
-        reading.add(named.at, name_condition(reading, named))
+        reading.add(named.at, named.condition(reading.schema))
     reading.named = [n for n in reading.named if n not in people]
     read_superlatives(reading)
     if reading.named:
@@ -98,6 +109,7 @@ def _look_up(reading: Reading) -> list[Query]:
             shows.append(clause[0].ref)  # "is it a comedy" is answered by saying what it is
             shape.clauses.remove(clause)
     use_marks(reading)
+    shows += [ref for span in reading.spans if not span.used and (ref := hinted(reading, span))]
     for at, span in enumerate(reading.spans):
         if span.tagged(Tag.OR, Tag.MORE_THAN, Tag.LESS_THAN) or (span.has("colverb") and not span.used):
             if span.has("colverb"):
@@ -136,7 +148,9 @@ def _all_facts(reading: Reading, subject: str) -> list[Ref | Dimension]:
     for table in schema.dataset.tables:
         if schema.one_row_path(own.table, table.name):
             facts += [
-                Ref(table.name, c.name) for c in table.columns if c.role in {"time", "measure"} or (c.role == "dimension" and (c.values or c.separator))
+                Ref(table.name, c.name)
+                for c in table.columns
+                if c.role == "measure" or (c.role == "dimension" and (c.values or c.separator))
             ]
     linked = next((s for s in schema.dataset.subjects if s.via and s.person and schema.path(own.table, s.via)), None)
     if linked and not own.person:
@@ -148,7 +162,7 @@ def _person(reading: Reading, person: str, shape: Shape, rows: str) -> Query:
     """Return the figures of whoever bears the name: how many rows, and the usual figures of them."""
     schema = reading.schema
     subject = schema.subject(person)
-    among = tuple(name_condition(reading, Named(n.at, n.text, person, title=False)) for n in reading.named)
+    among = tuple(Named(n.at, n.text, person, title=False).condition(schema) for n in reading.named)
     rank = schema.rank_of(schema.subject(rows))
     asked = [r for r in reading.shows if isinstance(r, Ref)]
     measures = [Measure(schema.column(ref).aggregate or "avg", ref) for ref in asked]

@@ -39,6 +39,11 @@ class Named:
     subject: str
     title: bool
 
+    def condition(self, schema: Schema) -> Condition:
+        """Return the condition that rows are of the person (or customer, or machine) so named."""
+        subject = schema.subject(self.subject)
+        return Condition(schema.label(subject), "named", (self.text,), subject=subject.name)
+
 
 @dataclass(slots=True)
 class Superlative:

@@ -2,8 +2,9 @@
 
 import re
 
+from localhost.services.model.bounds import hinted
+from localhost.services.model.comparing import compares
 from localhost.services.model.lexicon import Tag
-from localhost.services.model.query import Condition
 from localhost.services.model.reading import Named, Reading
 from localhost.services.model.spans import Span
 from shared.catalog import Subject
@@ -17,16 +18,10 @@ def read_names(reading: Reading) -> None:
         if span.kind == "name" and not span.used:
             subject, title = _role(reading, at)
             texts = [span.text]
-            if not title and span.tokens[0].kind != "quoted":
+            if (not title or compares(reading)) and span.tokens[0].kind != "quoted":
                 texts = [text for text in _JOINTS.split(span.text) if text]
             span.used = True
             reading.named += [Named(at, text, subject.name if subject else "", title) for text in texts]
-
-
-def name_condition(reading: Reading, named: Named) -> Condition:
-    """Return the condition that rows are of the person (or customer, or machine) so named."""
-    subject = reading.schema.subject(named.subject)
-    return Condition(reading.schema.label(subject), "named", (named.text,), subject=subject.name)
 
 
 def default_person(reading: Reading) -> Subject | None:
@@ -145,9 +140,8 @@ def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Sub
             return (reading.schema.subject(earlier.subject) if earlier.subject else None), earlier.title
     if any(span.tagged(Tag.ABOUT) for span in spans[:at]):
         return None, False
-    if any(span.tagged(Tag.WHO) and span.norm.endswith((" is", " was", " es", " fue")) for span in spans[:at]):
-        people = [s for s in reading.schema.dataset.subjects if s.person]
-        return (people[0] if people else None), False
+    if before and before.tagged(Tag.WHO) and before.norm.endswith((" is", " was", " es", " fue")):
+        return None, False
     plural = any(
         meaning.plural and not reading.schema.subject(meaning.subject).person
         for span in spans
@@ -156,6 +150,7 @@ def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Sub
     if plural or reading.tagged(Tag.AVERAGE, Tag.SUM, Tag.MEDIAN):
         return person, False
     attribute = any(span.has("column", "colverb", "high", "low") or span.tagged(Tag.WHEN, Tag.YEAR) for span in spans)
+    attribute = attribute or any(hinted(reading, span) for span in spans)
     asked = any(reading.schema.subject(m.subject).person for span in spans for m in span.all("subject"))
     valued = any(span.has("value") for span in spans)
     if attribute or asked or valued:

@@ -338,6 +338,7 @@ def _best_of_each(shape: Shape, base: Query, dimensions: list[Dimension]) -> Que
 
 def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bool) -> Query:
     reading = shape.reading
+    _average_superlatives(reading)
     measures = list(shape.measures)
     for superlative in reading.superlatives:
         measure = usual(shape, superlative)
@@ -372,8 +373,18 @@ def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bo
     )  # fmt: skip
 
 
+def _average_superlatives(reading: Reading) -> None:
+    """Let "on average", said apart, go with what is ranked by: "longer on average"."""
+    for at, span in enumerate(reading.spans):
+        if span.tagged(Tag.AVERAGE) and not span.used and any(s.by for s in reading.superlatives):
+            reading.use(at)
+            for superlative in reading.superlatives:
+                superlative.averaged = True
+
+
 def _comparison(shape: Shape, base: Query) -> Query:
     reading = shape.reading
+    _average_superlatives(reading)
     measures = list(shape.measures)
     measures += [m for s in reading.superlatives if (m := usual(shape, s)) not in measures]
     for ref in [r for r in reading.shows if isinstance(r, Ref)]:
@@ -483,9 +494,16 @@ def _list(shape: Shape, base: Query) -> Query:
     for head in shape.heads:
         reading.use(head.at)
         shows.append(head.dimension)
-    limit = limit_of(shape, plural=shape.rows_plural or shape.rows_at is None or _says_top(shape))
+    several = shape.rows_plural if shape.rows_at is not None else _speaks_of_several(reading)
+    limit = limit_of(shape, plural=several or _says_top(shape))
     return base.with_(orders=tuple(orders), limit=limit, show=tuple(shows))
 
 
 def _says_top(shape: Shape) -> bool:
     return any(s.tagged(Tag.TOP, Tag.BOTTOM) and s.norm in {"top", "bottom"} for s in shape.reading.spans)
+
+
+def _speaks_of_several(reading: Reading) -> bool:
+    """Whether a question that names no rows asks for more than one: "what are the best", "las mejores"."""
+    words = {token.norm for span in reading.spans for token in span.tokens}
+    return bool(words & {"are", "were", "son", "fueron", "cuales", "las", "los", "mejores", "peores", "ones", "list"})

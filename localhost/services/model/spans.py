@@ -9,6 +9,8 @@ from localhost.services.model.numbers import read_decade, read_number
 from localhost.services.model.text import Token
 from localhost.services.model.vocabulary import Kind, Meaning, Vocabulary
 
+_JOINTS = frozenset({"and", "or", "y", "o"})
+
 type SpanKind = Literal["phrase", "number", "decade", "name", "mark", "unknown"]
 
 
@@ -64,6 +66,8 @@ def _span_at(tokens: Sequence[Token], at: int, vocabulary: Vocabulary, language:
         return Span("decade", rest[: decade.size], value=decade.value)
     if (number := read_number(rest, language)) and number.size >= size:
         return Span("number", rest[: number.size], value=number.value, year=number.year)
+    if size > 1 and token.norm in _JOINTS and read_number(rest[size:], language):
+        size, meanings = 1, vocabulary.meanings([token.norm])  # "rating of 7 and over 1000 votes"
     if size:
         return Span("phrase", rest[:size], meanings)
     if token.kind == "possessive":

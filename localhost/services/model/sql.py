@@ -85,7 +85,7 @@ class _Source:
             self.reach(ref.table)
             view = f"list_{len(self.views) + 1}"
             self.views.append(f"LATERAL VIEW explode(split({ref}, {literal(separator)})) {view} AS {name}")
-            self.exploded[ref] = f"{view}.{name}"
+            self.exploded[ref] = name
         return self.exploded[ref]
 
     def text(self) -> str:
@@ -208,11 +208,13 @@ class SqlWriter:
     def _group(self, query: Query) -> str:
         source = self._source(query)
         grouped, groups = self._dimensions(source, query)
-        if query.among:
-            source.where.append(self._among(source, query))
         counted = next((d for d in query.show if isinstance(d, Dimension)), None)
         measures = [self._grouped_measure(source, m, query, counted) for m in query.measures]
         havings = self._havings(source, query)
+        if query.among and query.dimensions[0].subject:
+            source.where.append(self._among(source, query))
+        elif query.among:
+            havings.append(self._among(source, query))
         columns = [*grouped, *measures]
         text = f"{source.text()} GROUP BY {', '.join(groups)}"
         ranked = [self._group_term(source, order, query, measures) for order in query.orders]
