@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -41,6 +41,7 @@ KNOWN_VERSION = "2020-07-15"
 REFUSE_ETAG = "refuse_etag"
 """The effect of a fault that makes a conditional write fail (412) as if somebody else had been first."""
 SECONDS_BETWEEN_CLEANUPS = 60.0
+MAX_DEPTH = 128
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -198,9 +199,21 @@ async def _json_body(http: HttpRequest) -> Any:
     if not content:
         return None
     try:
-        return json.loads(content, parse_constant=_no_constant)
+        body = json.loads(content, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise bad_request(f"The request body is not JSON: {error}.") from error
+    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and not _within(body, MAX_DEPTH):
+        raise bad_request(f"The request body is nested deeper than {MAX_DEPTH} levels.")
+    return body
+
+
+def _within(value: Any, depth: int) -> bool:
+    """Tell whether objects and arrays in ``value`` are nested at most ``depth`` deep."""
+    if isinstance(value, dict):
+        value = list(cast("dict[str, Any]", value).values())
+    if not isinstance(value, list):
+        return True
+    return depth > 0 and all(_within(inner, depth - 1) for inner in cast("list[Any]", value))
 
 
 def _no_constant(name: str) -> Any:

@@ -19,7 +19,7 @@ def run_batch(partition: Partition, operations: Any) -> tuple[int, str]:
     """
     if not isinstance(operations, list) or not operations:
         raise bad_request("A batch is a list of operations.")
-    steps = cast("list[dict[str, Any]]", operations)
+    steps = cast("list[Any]", operations)
     if len(steps) > MAX_OPERATIONS:
         raise bad_request(f"A batch holds at most {MAX_OPERATIONS} operations; this one has {len(steps)}.")
     results: list[str] = []
@@ -37,9 +37,10 @@ def run_batch(partition: Partition, operations: Any) -> tuple[int, str]:
     return status, f"[{', '.join(results)}]"
 
 
-def _run(partition: Partition, step: dict[str, Any]) -> str:
+def _run(partition: Partition, operation: Any) -> str:
+    step = _object(operation)
     preconditions = Preconditions(step.get("ifMatch"), step.get("ifNoneMatch"))
-    name, body = str(step.get("id", "")), cast("dict[str, Any]", step.get("resourceBody") or {})
+    name, body = str(step.get("id", "")), _object(step.get("resourceBody") or {})
     match step.get("operationType"):
         case "Create":
             return _result(201, partition.create(body, preconditions))
@@ -51,13 +52,19 @@ def _run(partition: Partition, step: dict[str, Any]) -> str:
         case "Replace":
             return _result(200, partition.replace(name, body, preconditions))
         case "Patch":
-            condition = parse_condition(body["condition"]) if body.get("condition") else None
+            condition = parse_condition(body.get("condition"))
             return _result(200, partition.patch(name, body.get("operations"), condition, preconditions))
         case "Delete":
             partition.delete(name, preconditions)
             return _result(204)
         case kind:
             raise bad_request(f"There is no operation {kind!r} in a batch.")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise bad_request(f"{value!r} is not an object.")
+    return cast("dict[str, Any]", value)
 
 
 def _result(status: int, item: Item | None = None, *, substatus: int = 0) -> str:

@@ -40,12 +40,12 @@ class Preconditions:
         """Raise 412 unless ``item`` is as the writer expects. If-Match says nothing of an item that is not there."""
         if item is None:
             return
-        if self.if_match not in {None, "*", item.etag} or self.if_none_match in {"*", item.etag}:
+        if self.if_match not in (None, "*", item.etag) or self.if_none_match in ("*", item.etag):
             raise precondition_failed()
 
     def unchanged(self, item: Item) -> bool:
         """Tell whether the reader already has ``item``."""
-        return self.if_none_match in {"*", item.etag}
+        return self.if_none_match in ("*", item.etag)
 
 
 @dataclass(frozen=True, slots=True)

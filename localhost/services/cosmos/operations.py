@@ -149,7 +149,7 @@ def _serve_item(partition: Partition, name: str, request: Request) -> Answer:
             return _stored(200, partition.replace(name, request.object(), request.preconditions), partition)
         case "PATCH":
             body = request.object()
-            condition = parse_condition(body["condition"]) if body.get("condition") else None
+            condition = parse_condition(body.get("condition"))
             item = partition.patch(name, body.get("operations"), condition, request.preconditions)
             return _stored(200, item, partition)
         case "DELETE":
@@ -164,8 +164,7 @@ def _query(partition: Partition, request: Request) -> Answer:
     text = body.get("query")
     if not isinstance(text, str):
         raise bad_request("The body of a query is an object with `query` and `parameters`.")
-    given = cast("list[dict[str, Any]]", body.get("parameters") or [])
-    query = parse_query(text, {parameter["name"]: parameter.get("value") for parameter in given})
+    query = parse_query(text, _parameters(body.get("parameters") or []))
     size = page_size(request.headers.get("x-ms-max-item-count"))
     continuation = request.headers.get("x-ms-continuation")
     page = run_query(query, partition.scan(), text=text, size=size, continuation=continuation)
@@ -174,6 +173,18 @@ def _query(partition: Partition, request: Request) -> Answer:
     if page.continuation:
         headers["x-ms-continuation"] = page.continuation
     return Answer(200, json.dumps(results), container=partition.container, headers=headers)
+
+
+def _parameters(given: Any) -> dict[str, Any]:
+    """Return the values of a query's parameters by name; one without a value is null."""
+    if not isinstance(given, list):
+        raise bad_request("`parameters` is a list of objects with `name` and `value`.")
+    values: dict[str, Any] = {}
+    for parameter in cast("list[Any]", given):
+        if not isinstance(parameter, dict) or not isinstance(cast("dict[str, Any]", parameter).get("name"), str):
+            raise bad_request(f"{parameter!r} is not a parameter with a `name`.")
+        values[parameter["name"]] = cast("dict[str, Any]", parameter).get("value")
+    return values
 
 
 def _partition(tx: sqlite3.Connection, container: Container, request: Request) -> Partition:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from localhost.services.cosmos.partition import partition_path
 OWNER_NOT_FOUND = 1003
 """Substatus of a 404 that speaks of the container rather than of the item."""
 MAX_TTL = 2**31 - 1
+_NOT_IN_IDS = re.compile(r"[/\\?#\t\r\n\ud800-\udfff]")
 _UNSUPPORTED_POLICIES = {
     "uniqueKeyPolicy": "unique keys",
     "conflictResolutionPolicy": "conflict resolution",
@@ -36,7 +38,7 @@ class Container:
 
     def item_rid(self, sequence: int) -> str:
         """Return the resource id of the item with this ``sequence``."""
-        return _encoded(_decoded(self.rid) + sequence.to_bytes(8, "little"))
+        return _encoded(_decoded(self.rid) + sequence.to_bytes(8, "little", signed=True))
 
     def item_sequence(self, rid: str) -> int | None:
         """Return the sequence of the item with this resource id, or None where it is no such id."""
@@ -44,7 +46,9 @@ class Container:
             raw = _decoded(rid)
         except ValueError:
             return None
-        return int.from_bytes(raw[8:], "little") if len(raw) == 16 and raw[:8] == _decoded(self.rid) else None
+        if len(raw) != 16 or raw[:8] != _decoded(self.rid):
+            return None
+        return int.from_bytes(raw[8:], "little", signed=True)
 
 
 def create_database(tx: sqlite3.Connection, body: Mapping[str, Any], now: float) -> str:
@@ -164,7 +168,7 @@ def resource_id(body: Mapping[str, Any]) -> str:
     name = body.get("id")
     if not isinstance(name, str) or not name:
         raise bad_request("The input content is invalid because the required property 'id' is missing.")
-    if len(name) > 1023 or set(name) & set("/\\?#\t\r\n"):
+    if len(name) > 1023 or _NOT_IN_IDS.search(name):
         raise bad_request("An id has at most 1,023 characters and none of / \\ ? # or a line break.")
     return name
 

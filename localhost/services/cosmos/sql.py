@@ -57,8 +57,12 @@ def parse_query(text: str, parameters: Mapping[str, Any]) -> Query:
         raise bad_request("The query is nested too deeply.") from error
 
 
-def parse_condition(text: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Return the test that ``from c where ...`` describes, as a patch carries it."""
+def parse_condition(text: Any) -> Callable[[Mapping[str, Any]], bool] | None:
+    """Return the test that ``from c where ...`` describes, as a patch carries it; None where it carries none."""
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise bad_request("The condition of a patch is a text.")
     try:
         where = _Parser(text, {}).condition()
     except RecursionError as error:

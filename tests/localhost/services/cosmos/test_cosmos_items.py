@@ -155,6 +155,7 @@ def test_refuses_what_the_service_refuses(items):
     assert status_of(items.upsert_item, {"id": "x" * 1024, "tenant": "a"}) == 400
     assert status_of(items.upsert_item, {"id": "1", "tenant": ["a"]}) == 400
     assert status_of(items.upsert_item, {**ITEM, "text": "x" * 2 * 1024 * 1024}) == 413
+    assert status_of(items.upsert_item, {"id": "\ud800", "tenant": "a"}) == 400
     assert status_of(items.replace_item, "1", ITEM) == 404
     items.create_item(ITEM)
     assert status_of(items.replace_item, "1", {**ITEM, "id": "2"}) == 400
