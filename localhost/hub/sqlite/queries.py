@@ -1,0 +1,148 @@
+"""Pages of instances, and forgetting them."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+from google.protobuf import timestamp_pb2, wrappers_pb2
+
+from localhost.hub.interface import HubError
+from localhost.hub.sqlite import limits
+from localhost.hub.sqlite.changes import Changes
+from localhost.hub.sqlite.records import Instance, micros
+from localhost.hub.sqlite.state import State
+
+_HIGHEST = "\U0010ffff"
+_BATCH = 200
+
+
+class Where:
+    """The conditions of a query and their values."""
+
+    def __init__(self) -> None:
+        self._conditions: list[str] = []
+        self.values: list[object] = []
+
+    def add(self, condition: str, *values: object) -> None:
+        """Add a condition with its values."""
+        self._conditions.append(condition)
+        self.values.extend(values)
+
+    def status(self, statuses: Iterable[int]) -> None:
+        """Accept these states only, where there are any."""
+        if wanted := list(statuses):
+            self.add(f"status IN ({','.join('?' * len(wanted))})", *wanted)
+
+    def times(self, column: str, request: object, start: str, end: str) -> None:
+        """Accept times from ``start`` on and before ``end``, where the request has them."""
+        for field, comparison in ((start, ">="), (end, "<")):
+            if request.HasField(field):  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # a message
+                limit = getattr(request, field)
+                assert isinstance(limit, timestamp_pb2.Timestamp)  # noqa: S101  # by its name
+                self.add(f"{column} {comparison} ?", micros(limit))
+
+    def prefix(self, prefix: str) -> None:
+        """Accept ids that begin with ``prefix``."""
+        if prefix:
+            self.add("id >= ? AND id < ?", prefix, prefix + _HIGHEST)
+
+    def after(self, column: str, token: str) -> None:
+        """Go on behind the last of the page before."""
+        if not token:
+            return
+        position, _, last = token.partition("|")
+        if not position.isdigit():
+            raise HubError(f"{token!r} is not a continuation token of this hub.")
+        self.add(f"({column} > ? OR ({column} = ? AND id > ?))", int(position), int(position), last)
+
+    def __str__(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+class InstanceQueries:
+    """Finds and purges instances on disk."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def page(self, query: pb.InstanceQuery) -> tuple[list[Instance], str | None]:
+        """Return one page in order of creation, and the token of the next."""
+        where = Where()
+        where.status(query.runtimeStatus)
+        where.times("created", query, "createdTimeFrom", "createdTimeTo")
+        where.prefix(query.instanceIdPrefix.value)
+        where.after("created", query.continuationToken.value)
+        size = query.maxInstanceCount if query.maxInstanceCount > 0 else limits.PAGE
+        found = self._state.reader.instances(f"{where} ORDER BY created, id LIMIT ?", [*where.values, size + 1])
+        page = found[:size]
+        return page, f"{page[-1].created}|{page[-1].id}" if len(found) > size else None
+
+    def ended(self, request: pb.ListInstanceIdsRequest) -> tuple[list[str], str | None]:
+        """Return one page of ids in order of completion, and the token of the next."""
+        where = Where()
+        where.add("completed IS NOT NULL")
+        where.status(request.runtimeStatus)
+        where.times("completed", request, "completedTimeFrom", "completedTimeTo")
+        where.after("completed", request.lastInstanceKey.value)
+        size = request.pageSize if request.pageSize > 0 else limits.PAGE
+        rows = self._state.reader.rows(
+            f"SELECT id, completed FROM instances {where} ORDER BY completed, id LIMIT ?",  # noqa: S608  # fixed texts
+            [*where.values, size + 1],
+        )
+        page = rows[:size]
+        return [row[0] for row in page], f"{page[-1][1]}|{page[-1][0]}" if len(rows) > size else None
+
+    async def purge(self, request: pb.PurgeInstancesRequest) -> pb.PurgeInstancesResponse:
+        """Forget instances that are over, a few with each commit, until none is left or the time is up."""
+        await self._state.writer.durable()
+        deleted, complete = 0, True
+        match request.WhichOneof("request"):
+            case "instanceId":
+                deleted = await self._forget([request.instanceId], recursive=request.recursive)
+            case "instanceBatch":
+                deleted = await self._forget(list(request.instanceBatch.instanceIds), recursive=request.recursive)
+            case _:
+                deleted, complete = await self._purge_matching(request)
+        return pb.PurgeInstancesResponse(
+            deletedInstanceCount=deleted, isComplete=wrappers_pb2.BoolValue(value=complete)
+        )
+
+    async def _purge_matching(self, request: pb.PurgeInstancesRequest) -> tuple[int, bool]:
+        wanted = request.purgeInstanceFilter
+        where = Where()
+        where.add("completed IS NOT NULL")
+        where.status(wanted.runtimeStatus)
+        where.times("created", wanted, "createdTimeFrom", "createdTimeTo")
+        patience = wanted.timeout.ToTimedelta().total_seconds() if wanted.HasField("timeout") else 0
+        deadline = time.monotonic() + patience
+        deleted = 0
+        while rows := self._state.reader.rows(
+            f"SELECT id FROM instances {where} ORDER BY created LIMIT {_BATCH}",  # noqa: S608  # fixed texts
+            where.values,
+        ):
+            deleted += await self._forget([row[0] for row in rows], recursive=request.recursive)
+            if patience and time.monotonic() > deadline:
+                return deleted, False
+            await asyncio.sleep(0)
+        return deleted, True
+
+    async def _forget(self, ids: list[str], *, recursive: bool) -> int:
+        def forget(changes: Changes) -> int:
+            return sum(self._forget_one(changes, instance_id, recursive=recursive) for instance_id in ids)
+
+        deleted = await self._state.durably(forget)
+        for instance_id in ids:
+            self._state.tell(instance_id)
+        return deleted
+
+    def _forget_one(self, changes: Changes, instance_id: str, *, recursive: bool) -> int:
+        instance = self._state.find(instance_id)
+        if instance is None or instance.completed is None:
+            return 0
+        deleted = 1
+        if recursive:
+            children = self._state.reader.rows("SELECT id FROM instances WHERE parent_id=?", [instance_id])
+            deleted += sum(self._forget_one(changes, child, recursive=True) for (child,) in children)
+        changes.delete_instance(instance_id)
+        return deleted

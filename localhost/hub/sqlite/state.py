@@ -1,0 +1,324 @@
+"""The live part of a hub in memory, and how it comes back from disk.
+
+Every change goes through ``change``: memory is altered at once, the same change goes to disk in order, and whoever
+asked is told when it is there. Instances that are over are forgotten as soon as that is on disk.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+
+from localhost.hub.interface import HubError, WorkKind
+from localhost.hub.sqlite import limits, schema
+from localhost.hub.sqlite.changes import Changes
+from localhost.hub.sqlite.failpoints import failpoint
+from localhost.hub.sqlite.reader import Reader
+from localhost.hub.sqlite.ready import Ready
+from localhost.hub.sqlite.records import Activity, Dispatch, Entity, Instance
+from localhost.hub.sqlite.timers import Timer, TimerKind, Timers
+from localhost.hub.sqlite.writer import Writer
+
+log = logging.getLogger(__name__)
+
+_PASSED_ON_WHILE_SUSPENDED = ("executionResumed", "executionTerminated", "executionRewound")
+
+
+class State:
+    """What is alive: instances, entities, activities, timers, and what is ready or out."""
+
+    def __init__(self, path: Path, *, fire: Callable[[list[Timer]], None], loaded: Callable[[], None]) -> None:
+        self.path = path
+        self._loaded = loaded
+        self.instances: dict[str, Instance] = {}
+        self.children: dict[str, set[str]] = {}
+        self.entities: dict[str, Entity] = {}
+        self.locked: dict[str, set[str]] = {}  # entities by the instance that holds or wants their locks
+        self.dispatched: dict[str, Dispatch] = {}
+        self.orchestrations = Ready[Instance](lambda instance: (instance.name, instance.version or ""))
+        self.activities = Ready[Activity](lambda activity: (activity.request.name, activity.request.version.value))
+        self.ready_entities = Ready[Entity](lambda entity: (entity.id[1:].split("@", maxsplit=1)[0], ""))
+        self.timers = Timers(fire)
+        self.epoch = 0  # counts how often memory went back to what is on disk
+        self._cached = OrderedDict[str, Instance]()
+        self._cached_bytes = 0
+        self._idle = OrderedDict[str, Entity]()
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+
+    # A life
+
+    def open(self) -> None:
+        """Open the file and take up what was under way."""
+        self._lock = schema.FileLock(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            connection = schema.open_writer(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self.reader = Reader(self.path)
+        self.writer = Writer(connection, self.path, self._reload)
+        self._load(suspect=not self.reader.clean_stop())
+        with self.change() as changes:
+            changes.set_meta("stopped", 0)
+
+    async def close(self) -> None:
+        """Write that the stop was orderly, and close the file."""
+        self.timers.clear()
+        with self.change() as changes:
+            changes.set_meta("stopped", 1)
+        self.reader.close()
+        await self.writer.close()
+        self._lock.release()
+
+    def _reload(self) -> None:
+        """Go back to what is on disk; what was out is handed out again, and late answers to it count for nothing."""
+        self.epoch += 1
+        self.instances.clear()
+        self.children.clear()
+        self.entities.clear()
+        self.locked.clear()
+        self.dispatched.clear()
+        for ready in (self.orchestrations, self.activities, self.ready_entities):
+            ready.clear()
+        self.timers.clear()
+        self._cached.clear()
+        self._cached_bytes = 0
+        self._idle.clear()
+        self._load(suspect=False)
+        for instance_id in list(self._waiting):
+            self.tell(instance_id)
+
+    def _load(self, *, suspect: bool) -> None:
+        """Read everything that is alive. Where the last host was killed, any of it may be what killed it."""
+        first_id, first_run = self.reader.next_numbers()
+        self.next_id = itertools.count(first_id).__next__
+        self.next_run = itertools.count(first_run).__next__
+        sizes = self.reader.history_sizes()
+        for instance in self.reader.instances("WHERE completed IS NULL"):
+            instance.events, instance.size, instance.chunks = sizes.get(instance.id, (0, 0, 0))
+            instance.suspect = suspect
+            self.adopt(instance)
+        for message_id, instance_id, event in self.reader.messages("inbox"):
+            if instance_id in self.instances:
+                self.instances[instance_id].inbox.append((message_id, event))
+        for entity in self.reader.entities("WHERE lock_section IS NOT NULL"):
+            self.entities[entity.id] = entity
+            self.locked.setdefault(entity.lock_owner or "", set()).add(entity.id)
+        for message_id, entity_id, event in self.reader.messages("operations"):
+            entity = self.entity(entity_id)
+            entity.suspect = suspect
+            entity.queue.append((message_id, event))
+            if event.HasField("entityLockRequested"):
+                owner = event.entityLockRequested.parentInstanceId.value
+                self.locked.setdefault(owner, set()).add(entity_id)
+        for row in self.reader.timers():
+            self._wait_for(Timer(row[0], row[1], _kind(row[2]), *row[3:]))
+        for activity in self.reader.activities():
+            activity.suspect = suspect
+            self.activities.put(activity)
+        for instance in self.instances.values():
+            self.wake(instance)
+        self._loaded()
+        failpoint("loaded")
+
+    # Changing
+
+    @contextmanager
+    def change(self) -> Generator[Changes]:
+        """Collect one change, and submit it. After an error in the middle, memory goes back to what is on disk."""
+        changes = Changes()
+        try:
+            yield changes
+        except HubError:
+            raise
+        except Exception:
+            log.exception("A change to the hub failed halfway and is taken back.")
+            self.writer.abort()
+            raise
+        self.writer.submit(changes)
+
+    async def durably[Result](self, action: Callable[[Changes], Result]) -> Result:
+        """Do ``action`` as one change and return once it is on disk."""
+        with self.change() as changes:
+            result = action(changes)
+        await self.writer.durable()
+        return result
+
+    def add_timer(
+        self, changes: Changes, kind: TimerKind, due: int, target: str, run: int, event: pb.HistoryEvent | None
+    ) -> None:
+        """Have ``event`` delivered to ``target`` at ``due``."""
+        timer = Timer(self.next_id(), due, kind, target, run, event)
+        changes.insert_timer(timer.id, due, kind, target, run, event)
+        self._wait_for(timer)
+
+    def _wait_for(self, timer: Timer) -> None:
+        instance = self.instances.get(timer.target)
+        if instance is not None and timer.kind != "signal":
+            instance.timers.add(timer.id)
+            if timer.kind == "start":
+                instance.held = True
+        self.timers.add(timer)
+
+    def cancel_timers(self, changes: Changes, instance: Instance) -> None:
+        """Forget all timers of an instance."""
+        for timer_id in instance.timers:
+            changes.delete_timer(timer_id)
+            self.timers.cancel(timer_id)
+        instance.timers.clear()
+
+    # Instances
+
+    def adopt(self, instance: Instance) -> None:
+        """Keep a live instance."""
+        self.instances[instance.id] = instance
+        if instance.parent is not None:
+            self.children.setdefault(instance.parent.instance_id, set()).add(instance.id)
+
+    def disown(self, instance: Instance) -> None:
+        """Forget an instance that is over, once that is on disk."""
+        if instance.completed is None:
+            return  # rewound meanwhile
+        if self.instances.get(instance.id) is instance:
+            del self.instances[instance.id]
+        self._uncache(instance)
+        if instance.parent is not None:
+            siblings = self.children.get(instance.parent.instance_id, set())
+            siblings.discard(instance.id)
+            if not siblings:
+                self.children.pop(instance.parent.instance_id, None)
+
+    def find(self, instance_id: str) -> Instance | None:
+        """Return an instance, live or over."""
+        return self.instances.get(instance_id) or self.reader.instance(instance_id)
+
+    def post(self, changes: Changes, instance: Instance, event: pb.HistoryEvent) -> None:
+        """Put an event into an instance's inbox."""
+        message_id = self.next_id()
+        changes.insert_inbox(message_id, instance.id, event)
+        instance.inbox.append((message_id, event))
+        self.wake(instance)
+
+    def wake(self, instance: Instance) -> None:
+        """Make an instance ready when it has something to do and may do it."""
+        if instance.queued or instance.held or instance.token is not None or not instance.inbox:
+            return
+        if instance.status == pb.ORCHESTRATION_STATUS_SUSPENDED and not any(
+            event.WhichOneof("eventType") in _PASSED_ON_WHILE_SUSPENDED for _, event in instance.inbox
+        ):
+            return
+        instance.queued = True
+        self.orchestrations.put(instance)
+
+    async def history(self, instance: Instance) -> bytes:
+        """Return an instance's history, from memory where it is there."""
+        if instance.history is None:
+            await self.writer.durable()
+            instance.history, instance.events, instance.chunks = self.reader.history(instance.id)
+            instance.size = len(instance.history)
+        self._cache(instance)
+        return instance.history
+
+    def _cache(self, instance: Instance) -> None:
+        """Note that an instance's history was used; give up the longest unused ones when they are too many."""
+        self._uncache(instance)
+        self._cached[instance.id] = instance
+        self._cached_bytes += instance.size
+        while self._cached_bytes > limits.HISTORY_CACHE_BYTES and len(self._cached) > 1:
+            _, oldest = self._cached.popitem(last=False)
+            self._cached_bytes -= oldest.size
+            if oldest.token is None and oldest.sequence <= self.writer.committed:
+                oldest.history = None
+
+    def _uncache(self, instance: Instance) -> None:
+        if self._cached.get(instance.id) is instance:
+            del self._cached[instance.id]
+            self._cached_bytes -= instance.size
+
+    def grow(self, instance: Instance, added: bytes, count: int) -> None:
+        """Add events to the history that is held."""
+        cached = self._cached.get(instance.id) is instance
+        self._cached_bytes += len(added) if cached else 0
+        if instance.history is not None:
+            instance.history += added
+        instance.events += count
+        instance.size += len(added)
+        instance.chunks += 1
+
+    def forget_history(self, instance: Instance) -> None:
+        """Begin an empty history."""
+        self._uncache(instance)
+        instance.history, instance.events, instance.size, instance.chunks = b"", 0, 0, 0
+
+    # Entities
+
+    def entity(self, entity_id: str) -> Entity:
+        """Return an entity; one that is not known yet is empty."""
+        entity = self.entities.get(entity_id) or self._idle.pop(entity_id, None)
+        if entity is None:
+            entity = self.reader.entity(entity_id) or Entity(entity_id)
+        self.entities[entity_id] = entity
+        return entity
+
+    def rest(self, entity: Entity) -> None:
+        """Let an entity go from the live ones when nothing waits for it; the latest are kept at hand."""
+        if entity.idle and self.entities.get(entity.id) is entity:
+            del self.entities[entity.id]
+            self._idle[entity.id] = entity
+            while len(self._idle) > limits.ENTITY_CACHE:
+                entity_id, oldest = self._idle.popitem(last=False)
+                if oldest.sequence > self.writer.committed:
+                    self._idle[entity_id] = oldest  # not on disk yet
+                    break
+
+    def drop_entity(self, entity_id: str) -> None:
+        """Forget an entity that was removed."""
+        self.entities.pop(entity_id, None)
+        self._idle.pop(entity_id, None)
+
+    # Handing out
+
+    def issue(self, dispatch: Dispatch) -> str:
+        """Return the token for something that is handed out; an answer with another one counts for nothing."""
+        token = uuid4().hex
+        self.dispatched[token] = dispatch
+        return token
+
+    def ready(self, kind: WorkKind) -> Ready[Instance] | Ready[Activity] | Ready[Entity]:
+        """Return what is ready of a kind."""
+        return {"orchestration": self.orchestrations, "activity": self.activities, "entity": self.ready_entities}[kind]
+
+    # Waiting
+
+    async def wait_while(self, instance_id: str, check: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for changes of an instance until ``check`` says that it is enough."""
+        while not await check():
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiting = self._waiting.setdefault(instance_id, set())
+            waiting.add(future)
+            try:
+                await future
+            finally:
+                waiting.discard(future)
+                if not waiting and self._waiting.get(instance_id) is waiting:
+                    del self._waiting[instance_id]
+
+    def tell(self, instance_id: str) -> None:
+        """Tell whoever waits for an instance that it has changed."""
+        for future in self._waiting.pop(instance_id, ()):
+            if not future.done():
+                future.set_result(None)
+
+
+def _kind(text: str) -> TimerKind:
+    if text not in ("timer", "start", "signal"):
+        raise HubError(f"The hub's file holds a timer of the unknown kind {text!r}.")
+    return text

@@ -1,0 +1,222 @@
+"""Handing out work and taking back what came of it."""
+
+import asyncio
+import logging
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+
+from localhost.hub.interface import InstanceConflictError, WorkKind
+from localhost.hub.sqlite import events, limits
+from localhost.hub.sqlite.changes import Changes
+from localhost.hub.sqlite.entities import Entities
+from localhost.hub.sqlite.failpoints import failpoint
+from localhost.hub.sqlite.lifecycle import Lifecycle
+from localhost.hub.sqlite.ready import Ready, Wanted
+from localhost.hub.sqlite.records import Activity, Dispatch, Entity, Instance, now, text
+from localhost.hub.sqlite.state import State
+from localhost.hub.sqlite.steps import Steps
+
+log = logging.getLogger(__name__)
+
+# What comes back unanswered is handed out again at once, then after growing pauses.
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 30.0
+
+
+class Work:
+    """The ``WorkSource`` of the hub.
+
+    A step of an orchestration may leave before the events that it is given are on disk: it has no effect of its own,
+    and its outcome is written after them. Activities and entities, which may have effects, leave after the commit.
+    """
+
+    def __init__(self, state: State, lifecycle: Lifecycle, entities: Entities, steps: Steps) -> None:
+        self._state = state
+        self._lifecycle = lifecycle
+        self._entities = entities
+        self._steps = steps
+
+    async def take(self, kind: WorkKind, wanted: Wanted | None = None) -> pb.WorkItem:
+        """Wait for the next item of ``kind``, and only for one that is ``wanted`` by name and version."""
+        while True:
+            match kind:
+                case "orchestration":
+                    item = await self._take_orchestration(wanted)
+                case "activity":
+                    item = await self._take_activity(wanted)
+                case "entity":
+                    item = await self._take_entity(wanted)
+            if item is not None:
+                failpoint(f"dispatch.{kind}")
+                return item
+
+    async def _take_orchestration(self, wanted: Wanted | None) -> pb.WorkItem | None:
+        instance = await self._state.orchestrations.take(wanted)
+        epoch = self._state.epoch
+        try:
+            history = await self._state.history(instance)
+            allowed = await self._allow(instance)
+        except BaseException:
+            self._put_back(self._state.orchestrations, instance, epoch)
+            raise
+        if self._state.instances.get(instance.id) is not instance or instance.completed is not None:
+            return None
+        instance.queued = False
+        if not allowed:
+            details = limits.poisoned(f"A step of orchestration {instance.id!r}")
+            status = pb.ORCHESTRATION_STATUS_FAILED
+            await self._state.durably(lambda c: self._lifecycle.end(c, instance, status, failure=details))
+            return None
+        inbox = list(instance.inbox)
+        if not inbox:
+            return None
+        if inbox[0][1].HasField("executionRewound"):
+            del inbox[1:]  # the worker rewrites the history and looks at nothing else
+        news = [event for _, event in inbox]
+        if not news[0].HasField("orchestratorStarted"):
+            news.insert(0, events.timed(orchestratorStarted=pb.OrchestratorStartedEvent()))
+        instance.token = self._state.issue(Dispatch(instance, instance.run, inbox, news))
+        item = pb.WorkItem(completionToken=instance.token)
+        request = pb.OrchestratorRequest(
+            instanceId=instance.id, executionId=text(instance.execution_id), newEvents=news
+        )
+        item.orchestratorRequest.MergeFromString(history + request.SerializeToString())
+        return item
+
+    async def _take_activity(self, wanted: Wanted | None) -> pb.WorkItem | None:
+        activity = await self._state.activities.take(wanted)
+        epoch = self._state.epoch
+        try:
+            allowed = await self._allow(activity)
+        except BaseException:
+            self._put_back(self._state.activities, activity, epoch)
+            raise
+        if epoch != self._state.epoch:
+            return None
+        token = self._state.issue(Dispatch(activity, activity.run, [], []))
+        if not allowed:
+            details = limits.poisoned(f"Activity {activity.request.name!r}")
+            await self.complete_activity(pb.ActivityResponse(completionToken=token, failureDetails=details))
+            return None
+        return pb.WorkItem(completionToken=token, activityRequest=activity.request)
+
+    async def _take_entity(self, wanted: Wanted | None) -> pb.WorkItem | None:
+        entity = await self._state.ready_entities.take(wanted)
+        epoch = self._state.epoch
+        try:
+            allowed = await self._allow(entity)
+        except BaseException:
+            self._put_back(self._state.ready_entities, entity, epoch)
+            raise
+        if self._state.entities.get(entity.id) is not entity:
+            return None
+        entity.queued = False
+        if not allowed:
+            details = limits.poisoned(f"A batch of entity {entity.id!r}")
+            await self._state.durably(lambda c: self._entities.refuse(c, entity, details))
+            return None
+        batch = self._entities.batch(entity)
+        if not batch:
+            return None
+        requests = [event for _, event in batch]
+        entity.token = self._state.issue(Dispatch(entity, 0, batch, requests))
+        request = pb.EntityRequest(instanceId=entity.id, entityState=text(entity.state), operationRequests=requests)
+        return pb.WorkItem(completionToken=entity.token, entityRequestV2=request)
+
+    def _put_back[Item: Instance | Activity | Entity](self, ready: Ready[Item], item: Item, epoch: int) -> None:
+        if epoch == self._state.epoch:
+            ready.put(item, first=True)
+
+    async def _allow(self, item: Instance | Activity | Entity) -> bool:
+        """Count another attempt, on disk before it is made, where an earlier one may have gone wrong."""
+        if not item.suspect:
+            return True
+        if item.attempts + 1 >= limits.MAX_ATTEMPTS:
+            return False
+        item.attempts += 1
+        item.suspect = False
+        await self._state.durably(lambda changes: changes.count_attempt(item))
+        return True
+
+    async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
+        """Commit one step of an orchestration."""
+        dispatch = self._state.dispatched.pop(response.completionToken, None)
+        if dispatch is not None:
+            await self._state.durably(lambda changes: self._steps.complete(changes, dispatch, response))
+
+    async def complete_activity(self, response: pb.ActivityResponse) -> None:
+        """Deliver an activity's result or failure to the run that scheduled it; to a later one it is nothing."""
+        dispatch = self._state.dispatched.pop(response.completionToken, None)
+        if dispatch is None or not isinstance(dispatch.item, Activity):
+            return
+        activity = dispatch.item
+        instance = self._state.instances.get(activity.instance_id)
+        task_id = activity.request.taskId
+        with self._state.change() as changes:
+            changes.delete_activity(activity.id)
+            if instance is not None and instance.run == activity.run and instance.completed is None:
+                instance.updated = now()
+                if response.HasField("failureDetails"):
+                    details = limits.cut(response.failureDetails)
+                    failed = pb.TaskFailedEvent(taskScheduledId=task_id, failureDetails=details)
+                    self._state.post(changes, instance, events.timed(taskFailed=failed))
+                else:
+                    result = response.result if response.HasField("result") else None
+                    completed = pb.TaskCompletedEvent(taskScheduledId=task_id, result=result)
+                    self._state.post(changes, instance, events.timed(taskCompleted=completed))
+        await self._state.writer.durable()
+
+    async def complete_entity(self, result: pb.EntityBatchResult) -> None:
+        """Commit an entity's new state, its results and what it sent and started."""
+        dispatch = self._state.dispatched.pop(result.completionToken, None)
+        if dispatch is None:
+            return
+        with self._state.change() as changes:
+            for action in self._entities.complete(changes, dispatch, result):
+                if action.HasField("sendSignal"):
+                    self._entities.send(changes, action.sendSignal)
+                elif action.HasField("startNewOrchestration"):
+                    self._start_for_entity(changes, action.startNewOrchestration)
+        await self._state.writer.durable()
+
+    def _start_for_entity(self, changes: Changes, start: pb.StartNewOrchestrationAction) -> None:
+        request = pb.CreateInstanceRequest(
+            instanceId=start.instanceId,
+            name=start.name,
+            version=start.version if start.HasField("version") else None,
+            input=start.input if start.HasField("input") else None,
+            scheduledStartTimestamp=start.scheduledTime if start.HasField("scheduledTime") else None,
+            parentTraceContext=start.parentTraceContext if start.HasField("parentTraceContext") else None,
+        )
+        try:
+            self._lifecycle.start(changes, request)
+        except InstanceConflictError as error:
+            log.warning("An entity could not start an orchestration: %s", error)
+
+    async def abandon(self, kind: WorkKind, token: str) -> None:  # noqa: ARG002  # the token says what it is
+        """Give an item back untouched, to be handed out again: at once the first time, later when it goes on."""
+        dispatch = self._state.dispatched.pop(token, None)
+        if dispatch is None:
+            return
+        item, epoch = dispatch.item, self._state.epoch
+        item.suspect = True
+        if item.attempts == 0:
+            self._return(item, token, epoch)
+        else:
+            pause = min(FIRST_PAUSE * 2 ** (item.attempts - 1), LONGEST_PAUSE)
+            asyncio.get_running_loop().call_later(pause, self._return, item, token, epoch)
+
+    def _return(self, item: Instance | Activity | Entity, token: str, epoch: int) -> None:
+        if epoch != self._state.epoch:
+            return
+        match item:
+            case Activity():
+                self._state.activities.put(item, first=True)
+            case Instance() if item.token == token:
+                item.token = None
+                self._state.wake(item)
+            case Entity() if item.token == token:
+                item.token = None
+                self._entities.wake(item)
+            case _:
+                pass

@@ -1,0 +1,171 @@
+"""Group commit: changes of many are written together, and each is acknowledged once it is on disk.
+
+There is one writing connection and one change of hands: statements run on the event loop, where they are cheap and
+wait for nobody; then a thread commits, and waits for the disk. While it does, further changes gather for the next
+commit. Checkpoints happen in that thread too, between commits: SQLite before 3.51.3 may damage a file whose log is
+reset by one connection while another writes.
+"""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from localhost.hub.interface import HubError
+from localhost.hub.sqlite.changes import Changes
+from localhost.hub.sqlite.failpoints import failpoint
+
+log = logging.getLogger(__name__)
+
+MAX_STATEMENTS = 2_000
+CHECKPOINT_BYTES = 8 * 1024 * 1024
+
+
+class StorageError(HubError):
+    """The disk refused; nothing of what was asked has happened."""
+
+
+class Writer:
+    """Commits changes in the order in which they are submitted."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, failed: Callable[[], None]) -> None:
+        self._connection = connection
+        self._log = path.with_name(path.name + "-wal")
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[int, Changes]] = deque()
+        self._committing: list[tuple[int, Changes]] = []
+        self._scheduled = False
+        self._submitted = 0
+        self._futures: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._round = 0
+        self._idle = threading.Event()
+        self._idle.set()
+        self._thread = threading.Thread(target=self._commits, name="hub-commits", daemon=True)
+        self._thread.start()
+        self.committed = 0
+
+    def submit(self, changes: Changes) -> int:
+        """Take a change for the next commit, and return its place in the order."""
+        self._submitted += 1
+        sequence = self._submitted
+        for item in changes.touched:
+            item.sequence = sequence
+        self._waiting.append((sequence, changes))
+        if not self._scheduled and not self._committing:
+            self._scheduled = True
+            self._loop.call_soon(self._begin)
+        failpoint("change.submitted")
+        return sequence
+
+    async def durable(self, sequence: int | None = None) -> None:
+        """Return when the change at ``sequence`` is on disk; without one, when all so far are.
+
+        Raises:
+            StorageError: it could not be written, and has not happened.
+        """
+        sequence = self._submitted if sequence is None else sequence
+        if sequence <= self.committed:
+            return
+        future = self._loop.create_future()
+        self._futures.append((sequence, future))
+        await future
+        failpoint("ack")
+
+    async def close(self) -> None:
+        """Commit what was submitted, tidy the log and close."""
+        with suppress(StorageError):
+            await self.durable()
+        self._orders.put(None)
+        await asyncio.to_thread(self._thread.join)
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    def _begin(self) -> None:
+        self._scheduled = False
+        if self._committing or not self._waiting:
+            return
+        failpoint("commit.begun")
+        execute = self._connection.execute
+        count = 0
+        try:
+            execute("BEGIN IMMEDIATE")
+            while self._waiting and count < MAX_STATEMENTS:
+                self._committing.append(self._waiting.popleft())
+                for sql, values in self._committing[-1][1].statements:
+                    execute(sql, values)
+                    count += 1
+        except sqlite3.Error as error:
+            self._refuse(error)
+            return
+        self._idle.clear()
+        self._orders.put(self._round)
+
+    def _commits(self) -> None:
+        while (number := self._orders.get()) is not None:
+            error: sqlite3.Error | None = None
+            try:
+                failpoint("commit.before")
+                self._connection.execute("COMMIT")
+                failpoint("commit.after")
+                self._checkpoint()
+            except sqlite3.Error as refused:
+                error = refused
+            self._idle.set()
+            with suppress(RuntimeError):  # the loop is gone: nobody waits
+                self._loop.call_soon_threadsafe(self._end, number, error)
+
+    def abort(self) -> None:
+        """Wait for the commit under way, take back what is not on disk, and begin again from there."""
+        self._idle.wait()
+        self._refuse(sqlite3.OperationalError("a change failed halfway"))
+
+    def _end(self, number: int, error: sqlite3.Error | None) -> None:
+        if number != self._round:
+            return  # aborted meanwhile
+        self._round += 1
+        if error is not None:
+            self._refuse(error)
+            return
+        done, self._committing = self._committing, []
+        self.committed = done[-1][0]
+        for _sequence, changes in done:
+            for action in changes.then:
+                action()
+        while self._futures and self._futures[0][0] <= self.committed:
+            _, future = self._futures.popleft()
+            if not future.done():
+                future.set_result(None)
+        self._begin()
+
+    def _refuse(self, error: sqlite3.Error) -> None:
+        """Take everything back that is not on disk, and say so to everyone who waits for it."""
+        self._round += 1
+        log.error("The disk refused a commit (%s); what was not yet acknowledged is taken back.", error)
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        self._committing.clear()
+        self._waiting.clear()
+        self.committed = self._submitted
+        refusals, self._futures = self._futures, deque()
+        for _, future in refusals:
+            if not future.done():
+                future.set_exception(StorageError(f"The task hub cannot write: {error}. Free the disk and try again."))
+                future.exception()  # whoever left is not warned about
+        self._failed()
+
+    def _checkpoint(self) -> None:
+        """Copy the log into the file when it has grown long."""
+        if not self._log.exists() or self._log.stat().st_size < CHECKPOINT_BYTES:
+            return
+        failpoint("checkpoint.before")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        failpoint("checkpoint.after")

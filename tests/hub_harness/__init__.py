@@ -1,0 +1,1 @@
+"""Running real orchestrators on any task hub, in one process and without gRPC."""
