@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.worker import TaskHubGrpcWorker
@@ -49,7 +49,7 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
         self.steps = 0
 
-    async def __aenter__(self) -> "Runner":
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._pump(kind)) for kind in ("orchestration", "activity", "entity")]
         return self
 

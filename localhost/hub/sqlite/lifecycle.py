@@ -109,7 +109,7 @@ class Lifecycle:
         self._state.cancel_timers(changes, instance)
         self._entities.release_all(changes, instance.id)
         if instance.token is not None:
-            self._state.dispatched.pop(instance.token, None)
+            self._state.redeem(instance.token)
             instance.token = None
 
     def end(

@@ -41,6 +41,7 @@ class State:
         self.entities: dict[str, Entity] = {}
         self.locked: dict[str, set[str]] = {}  # entities by the instance that holds or wants their locks
         self.dispatched: dict[str, Dispatch] = {}
+        self.steps: set[str] = set()  # the tokens of orchestrations among them
         self.orchestrations = Ready[Instance](lambda instance: (instance.name, instance.version or ""))
         self.activities = Ready[Activity](lambda activity: (activity.request.name, activity.request.version.value))
         self.ready_entities = Ready[Entity](lambda entity: (entity.id[1:].split("@", maxsplit=1)[0], ""))
@@ -64,7 +65,7 @@ class State:
             self._lock.release()
             raise
         self.reader = Reader(self.path)
-        self.writer = Writer(connection, self.path, self._reload)
+        self.writer = Writer(connection, self.path, failed=self._reload, more_soon=self._steps_coming)
         self._load(suspect=not self.reader.clean_stop())
         with self.change() as changes:
             changes.set_meta("stopped", 0)
@@ -78,6 +79,10 @@ class State:
         await self.writer.close()
         self._lock.release()
 
+    def _steps_coming(self) -> bool:
+        """Whether a step of an orchestration is out or about to be: its outcome will want a commit."""
+        return bool(self.steps) or len(self.orchestrations) > 0
+
     def _reload(self) -> None:
         """Go back to what is on disk; what was out is handed out again, and late answers to it count for nothing."""
         self.epoch += 1
@@ -86,6 +91,7 @@ class State:
         self.entities.clear()
         self.locked.clear()
         self.dispatched.clear()
+        self.steps.clear()
         for ready in (self.orchestrations, self.activities, self.ready_entities):
             ready.clear()
         self.timers.clear()
@@ -290,7 +296,14 @@ class State:
         """Return the token for something that is handed out; an answer with another one counts for nothing."""
         token = uuid4().hex
         self.dispatched[token] = dispatch
+        if isinstance(dispatch.item, Instance):
+            self.steps.add(token)
         return token
+
+    def redeem(self, token: str) -> Dispatch | None:
+        """Return what was handed out under ``token``, once."""
+        self.steps.discard(token)
+        return self.dispatched.pop(token, None)
 
     def ready(self, kind: WorkKind) -> Ready[Instance] | Ready[Activity] | Ready[Entity]:
         """Return what is ready of a kind."""

@@ -140,13 +140,13 @@ class Work:
 
     async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
         """Commit one step of an orchestration."""
-        dispatch = self._state.dispatched.pop(response.completionToken, None)
+        dispatch = self._state.redeem(response.completionToken)
         if dispatch is not None:
             await self._state.durably(lambda changes: self._steps.complete(changes, dispatch, response))
 
     async def complete_activity(self, response: pb.ActivityResponse) -> None:
         """Deliver an activity's result or failure to the run that scheduled it; to a later one it is nothing."""
-        dispatch = self._state.dispatched.pop(response.completionToken, None)
+        dispatch = self._state.redeem(response.completionToken)
         if dispatch is None or not isinstance(dispatch.item, Activity):
             return
         activity = dispatch.item
@@ -168,7 +168,7 @@ class Work:
 
     async def complete_entity(self, result: pb.EntityBatchResult) -> None:
         """Commit an entity's new state, its results and what it sent and started."""
-        dispatch = self._state.dispatched.pop(result.completionToken, None)
+        dispatch = self._state.redeem(result.completionToken)
         if dispatch is None:
             return
         with self._state.change() as changes:
@@ -195,7 +195,7 @@ class Work:
 
     async def abandon(self, kind: WorkKind, token: str) -> None:  # noqa: ARG002  # the token says what it is
         """Give an item back untouched, to be handed out again: at once the first time, later when it goes on."""
-        dispatch = self._state.dispatched.pop(token, None)
+        dispatch = self._state.redeem(token)
         if dispatch is None:
             return
         item, epoch = dispatch.item, self._state.epoch

@@ -2,7 +2,8 @@
 
 There is one writing connection and one change of hands: statements run on the event loop, where they are cheap and
 wait for nobody; then a thread commits, and waits for the disk. While it does, further changes gather for the next
-commit. Checkpoints happen in that thread too, between commits: SQLite before 3.51.3 may damage a file whose log is
+commit. A change that sets an orchestration going waits a moment for that step's outcome, and goes to disk with it.
+Checkpoints happen in that thread too, between commits: SQLite before 3.51.3 may damage a file whose log is
 reset by one connection while another writes.
 """
 
@@ -23,6 +24,7 @@ from localhost.hub.sqlite.failpoints import failpoint
 log = logging.getLogger(__name__)
 
 MAX_STATEMENTS = 2_000
+LINGER = 0.002
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 
 
@@ -33,10 +35,14 @@ class StorageError(HubError):
 class Writer:
     """Commits changes in the order in which they are submitted."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, failed: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, *, failed: Callable[[], None], more_soon: Callable[[], bool]
+    ) -> None:
         self._connection = connection
         self._log = path.with_name(path.name + "-wal")
         self._failed = failed
+        self._more_soon = more_soon
+        self._lingering: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[int, Changes]] = deque()
         self._committing: list[tuple[int, Changes]] = []
@@ -60,7 +66,7 @@ class Writer:
         self._waiting.append((sequence, changes))
         if not self._scheduled and not self._committing:
             self._scheduled = True
-            self._loop.call_soon(self._begin)
+            self._loop.call_soon(self._begin_or_linger)
         failpoint("change.submitted")
         return sequence
 
@@ -88,8 +94,20 @@ class Writer:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
-    def _begin(self) -> None:
+    def _begin_or_linger(self) -> None:
+        """Commit at once when nothing else is to be expected, else give it a moment to come along."""
         self._scheduled = False
+        if self._committing:
+            return
+        if not self._more_soon():
+            self._begin()
+        elif self._lingering is None:
+            self._lingering = self._loop.call_later(LINGER, self._begin)
+
+    def _begin(self) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         if self._committing or not self._waiting:
             return
         failpoint("commit.begun")
@@ -143,7 +161,9 @@ class Writer:
             _, future = self._futures.popleft()
             if not future.done():
                 future.set_result(None)
-        self._begin()
+        if self._waiting and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._begin_or_linger)
 
     def _refuse(self, error: sqlite3.Error) -> None:
         """Take everything back that is not on disk, and say so to everyone who waits for it."""
