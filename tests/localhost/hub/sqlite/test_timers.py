@@ -1,0 +1,169 @@
+"""Timers fire once, not early, in order, and whatever happens to the process."""
+
+from datetime import UTC, datetime, timedelta
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+import pytest
+from hub_harness.by_hand import (
+    PENDING,
+    again,
+    batch,
+    begun,
+    complete,
+    history,
+    nothing,
+    raised,
+    signal,
+    state,
+    step,
+    terminated,
+    timer,
+)
+
+from localhost.hub.sqlite import timers
+
+
+def fired(taken):
+    return [e.timerFired.timerId for e in taken.news if e.HasField("timerFired")]
+
+
+@pytest.mark.parametrize("seconds", [-3600, -1, 0])
+async def test_a_timer_that_is_due_already_fires_at_once(hub, seconds):
+    await begun(hub, "one", timer(1, seconds))
+    assert fired(await step(hub)) == [1]
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.1])
+async def test_a_timer_is_not_early(hub, seconds):
+    due = datetime.now(UTC) + timedelta(seconds=seconds)
+    await begun(hub, "one", timer(1, seconds))
+    assert fired(await step(hub)) == [1]
+    assert datetime.now(UTC) >= due
+
+
+@pytest.mark.parametrize("days", [1, 40, 3650])
+async def test_a_far_timer_waits(hub, days):
+    await begun(hub, "one", timer(1, days * 86_400))
+    assert await nothing(hub, "orchestration")
+
+
+async def test_a_timer_in_the_year_9999_waits(hub):
+    action = timer(1, 0)
+    action.createTimer.fireAt.FromDatetime(datetime(9999, 12, 31, tzinfo=UTC))
+    await begun(hub, "one", action)
+    assert await nothing(hub, "orchestration")
+
+
+async def test_timers_fire_in_the_order_of_their_times(hub):
+    await begun(hub, "one", timer(1, 0.09), timer(2, 0.03), timer(3, 0.06))
+    order = []
+    while len(order) < 3:
+        taken = await step(hub)
+        order += fired(taken)
+        await taken.reply()
+    assert order == [2, 3, 1]
+
+
+async def test_a_near_timer_is_not_held_up_by_a_far_one(hub):
+    await begun(hub, "far", timer(1, 3600))
+    await begun(hub, "near", timer(1, 0.02))
+    assert (await step(hub)).instance == "near"
+
+
+async def test_a_timer_survives_a_crash(hub, crash):
+    await begun(hub, "one", timer(1, 0.1))
+    async with crash() as after:
+        assert fired(await step(after)) == [1]
+
+
+async def test_a_timer_that_came_due_while_nobody_was_there_fires_at_the_start(hub, crash):
+    await begun(hub, "one", timer(1, 0.05))
+    opened = crash()
+    assert fired(await step(hub)) == [1]
+    async with opened as after:
+        assert fired(await step(after)) == [1]
+
+
+async def test_a_timer_fires_once(hub, crash):
+    await begun(hub, "one", timer(1, 0.01))
+    await (await step(hub)).reply()
+    async with crash() as after:
+        assert await nothing(after, "orchestration")
+
+
+@pytest.mark.parametrize("ending", ["completed", "terminated", "continued"])
+async def test_a_timer_ends_with_its_run(hub, ending):
+    await begun(hub, "one", timer(1, 0.05))
+    if ending == "terminated":
+        await terminated(hub)
+    else:
+        await raised(hub)
+        await (await step(hub)).reply(complete() if ending == "completed" else again())
+    if ending == "continued":
+        await (await step(hub)).reply()
+    await begun(hub, "clock", timer(1, 0.08))
+    assert (await step(hub)).instance == "clock"
+    assert "timerFired" not in await history(hub)
+
+
+async def test_a_thousand_timers_fire(hub):
+    await begun(hub, "one", *[timer(n, 0.02) for n in range(1, 1001)])
+    seen = []
+    while len(seen) < 1000:
+        taken = await step(hub)
+        seen += fired(taken)
+        await taken.reply()
+    assert sorted(seen) == list(range(1, 1001))
+
+
+async def test_a_scheduled_start_waits(hub):
+    request = pb.CreateInstanceRequest(instanceId="one", name="f")
+    request.scheduledStartTimestamp.FromDatetime(datetime.now(UTC) + timedelta(seconds=0.05))
+    await hub.start_instance(request)
+    assert await nothing(hub, "orchestration")
+    assert (await state(hub)).orchestrationStatus == PENDING
+    assert (await state(hub)).HasField("scheduledStartTimestamp")
+    assert (await step(hub)).kinds == ["executionStarted"]
+
+
+async def test_a_scheduled_start_survives_a_crash(hub, crash):
+    request = pb.CreateInstanceRequest(instanceId="one", name="f")
+    request.scheduledStartTimestamp.FromDatetime(datetime.now(UTC) + timedelta(seconds=0.1))
+    await hub.start_instance(request)
+    async with crash() as after:
+        assert await nothing(after, "orchestration")
+        assert (await step(after)).kinds == ["executionStarted"]
+
+
+async def test_an_event_before_a_scheduled_start_is_kept_for_it(hub):
+    request = pb.CreateInstanceRequest(instanceId="one", name="f")
+    request.scheduledStartTimestamp.FromDatetime(datetime.now(UTC) + timedelta(seconds=0.05))
+    await hub.start_instance(request)
+    await raised(hub)
+    assert (await step(hub)).kinds == ["executionStarted", "eventRaised"]
+
+
+async def test_a_delayed_signal_waits_and_survives_a_crash(hub, crash):
+    await begun(hub, "one", signal(1, seconds=0.1))
+    assert await nothing(hub, "entity")
+    async with crash() as after:
+        assert (await batch(after)).operations == ["op"]
+
+
+async def test_a_clock_set_forward_makes_timers_fire(hub, monkeypatch):
+    monkeypatch.setattr(timers, "LONGEST_SLEEP", 0.02)
+    await begun(hub, "one", timer(1, 3600))
+    later = timers.now() + 3_700_000_000
+    monkeypatch.setattr(timers, "now", lambda: later)
+    await begun(hub, "other", timer(1, 7200))
+    assert fired(await step(hub)) == [1]
+
+
+async def test_a_clock_set_back_does_not_lose_timers(hub, monkeypatch):
+    monkeypatch.setattr(timers, "LONGEST_SLEEP", 0.02)
+    await begun(hub, "one", timer(1, 0.05))
+    real = timers.now
+    monkeypatch.setattr(timers, "now", lambda: real() - 3_600_000_000)
+    assert await nothing(hub, "orchestration")
+    monkeypatch.setattr(timers, "now", real)
+    assert fired(await step(hub)) == [1]
