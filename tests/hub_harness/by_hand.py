@@ -246,7 +246,9 @@ def timer(task_id: int, seconds: float) -> pb.OrchestratorAction:
     return helpers.new_create_timer_action(task_id, datetime.now(UTC) + timedelta(seconds=seconds))
 
 
-def child(task_id: int, instance_id: str = "child", name: str = "g", payload: str | None = None) -> pb.OrchestratorAction:
+def child(
+    task_id: int, instance_id: str = "child", name: str = "g", payload: str | None = None
+) -> pb.OrchestratorAction:
     """Start a sub-orchestration."""
     return helpers.new_create_sub_orchestration_action(task_id, name, instance_id, payload, None)
 
@@ -291,7 +293,9 @@ def signal(task_id: int, entity_id: str = "@e@1", operation: str = "op", seconds
 
 def lock(task_id: int, section: str, *entity_ids: str) -> pb.OrchestratorAction:
     """Ask for the locks of entities."""
-    return _message(task_id, entityLockRequested=pb.EntityLockRequestedEvent(criticalSectionId=section, lockSet=entity_ids))
+    return _message(
+        task_id, entityLockRequested=pb.EntityLockRequestedEvent(criticalSectionId=section, lockSet=entity_ids)
+    )
 
 
 def unlock(task_id: int, section: str, entity_id: str) -> pb.OrchestratorAction:

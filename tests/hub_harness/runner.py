@@ -35,8 +35,11 @@ class _Answers:
 class Runner:
     """Takes work of all kinds and has the SDK do it, on the event loop itself."""
 
-    def __init__(self, hub: TaskHub, *functions: Callable[..., Any], entities: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, hub: TaskHub, *functions: Callable[..., Any], entities: tuple[Any, ...] = (), bound: int = 1000
+    ) -> None:
         self.hub = hub
+        self._bound = bound
         self._worker = TaskHubGrpcWorker(host_address="localhost:1", logger=_QUIET)
         for function in functions:
             names = function.__code__.co_varnames
@@ -62,11 +65,14 @@ class Runner:
 
     async def _pump(self, kind: WorkKind) -> None:
         completions: set[asyncio.Task[None]] = set()
+        room = asyncio.Semaphore(self._bound)
         while True:
+            await room.acquire()
             item = await self.hub.take(kind)
             completion = asyncio.create_task(self.run(kind, item))
             completions.add(completion)
             completion.add_done_callback(completions.discard)
+            completion.add_done_callback(lambda _: room.release())
 
     async def run(self, kind: WorkKind, item: pb.WorkItem) -> None:
         """Do one item and hand back what came of it."""

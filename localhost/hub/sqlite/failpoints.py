@@ -1,12 +1,11 @@
 """Places where a test may kill the process, to see that nothing acknowledged is lost.
 
-``FAILPOINTS=commit.before=3,ack=1`` kills at the third ``commit.before`` or the first ``ack``, whichever comes first.
+``FAILPOINTS=commit.before=3,ack`` kills at the third ``commit.before`` or the first ``ack``, whichever comes first.
 Without that variable every ``failpoint`` is an empty call.
 """
 
 import os
 import signal
-from collections.abc import Callable
 
 NAMES = (
     "ack",
@@ -23,23 +22,29 @@ NAMES = (
     "timers.fired",
 )
 
+_remaining: dict[str, int] = {}
 
-def _armed(spec: str) -> Callable[[str], None]:
-    remaining = {name: int(count or 1) for name, _, count in (part.partition("=") for part in spec.split(","))}
-    if unknown := remaining.keys() - set(NAMES):
-        raise ValueError(f"FAILPOINTS names {sorted(unknown)}, which do not exist.")
 
-    def hit(name: str) -> None:
-        if name in remaining:
-            remaining[name] -= 1
-            if remaining[name] == 0:
+def arm(spec: str) -> None:
+    """Set which failpoints kill; has an effect only where ``FAILPOINTS`` was set at the start."""
+    parts = (part.partition("=") for part in spec.split(",") if part)
+    armed = {name: int(count or 1) for name, _, count in parts}
+    if unknown := armed.keys() - set(NAMES):
+        raise ValueError(f"There are no failpoints {sorted(unknown)}.")
+    _remaining.clear()
+    _remaining.update(armed)
+
+
+if "FAILPOINTS" in os.environ:
+    arm(os.environ["FAILPOINTS"])
+
+    def failpoint(name: str) -> None:
+        """Kill the process if this failpoint is armed and its turn has come."""
+        if name in _remaining:
+            _remaining[name] -= 1
+            if _remaining[name] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+else:
 
-    return hit
-
-
-def _nothing(_name: str) -> None:
-    pass
-
-
-failpoint: Callable[[str], None] = _armed(os.environ["FAILPOINTS"]) if os.environ.get("FAILPOINTS") else _nothing
+    def failpoint(name: str) -> None:
+        """Do nothing: no failpoints were asked for."""

@@ -95,7 +95,15 @@ async def test_an_instance_that_is_over_stays_over(hub, crash):
 
 async def test_every_effect_of_one_step_survives_together(hub, crash):
     await begun(hub, "other")
-    effects = (schedule(1), timer(2, 0.05), child(3), send(4, "other"), signal(5), call(6, "@e@2"), lock(7, "s", "@e@3"))
+    effects = (
+        schedule(1),
+        timer(2, 0.05),
+        child(3),
+        send(4, "other"),
+        signal(5),
+        call(6, "@e@2"),
+        lock(7, "s", "@e@3"),
+    )
     await begun(hub, "one", *effects)
     async with crash() as after:
         assert (await activity(after)).request.taskId == 1

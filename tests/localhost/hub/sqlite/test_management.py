@@ -150,9 +150,7 @@ async def test_custom_status_is_shown(hub, crash):
 @pytest.mark.parametrize("milestone", ["started", "completed"])
 async def test_waiting_ends_with_the_milestone(hub, milestone):
     await start(hub)
-    waiting = [
-        asyncio.create_task(hub.wait_for_instance("one", milestone, payloads=True)) for _ in range(200)
-    ]
+    waiting = [asyncio.create_task(hub.wait_for_instance("one", milestone, payloads=True)) for _ in range(200)]
     await (await step(hub)).reply(*([complete("1")] if milestone == "completed" else []))
     states = await asyncio.gather(*waiting)
     assert {s.orchestrationStatus for s in states} == {COMPLETED if milestone == "completed" else RUNNING}
