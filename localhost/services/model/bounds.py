@@ -31,9 +31,13 @@ def read_bounds(reading: Reading) -> None:
 def _spell_out_units(reading: Reading) -> None:
     """Read "over an hour" as "over 1 hour", and "two hours and a half" as 2.5 hours."""
     spans = reading.spans
-    for at, span in enumerate(spans):
-        if span.tagged(Tag.ARTICLE) and at and spans[at - 1].tagged(*_OPERATORS) and at + 1 < len(spans) and spans[at + 1].all("unit"):
+    for at, span in enumerate(list(spans)):
+        if not at or not spans[at - 1].tagged(*_OPERATORS):
+            continue
+        if span.tagged(Tag.ARTICLE) and at + 1 < len(spans) and spans[at + 1].all("unit"):
             spans[at] = Span("number", span.tokens, value=1)
+        elif span.all("unit"):
+            spans.insert(at, Span("number", span.tokens[:1], value=1))  # "menos de hora y media"
     for at, span in enumerate(spans[:-2]):
         if span.kind != "number":
             continue

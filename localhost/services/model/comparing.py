@@ -32,7 +32,7 @@ def compares(reading: Reading) -> bool:
     choice = any(
         s.tagged(Tag.OR) and 0 < i < len(spans) - 1 and _is_choice(reading, i) for i, s in enumerate(spans)
     )
-    return choice and any(s.has("high", "low") or s.tagged(Tag.MOST, Tag.LEAST, Tag.HAVE) for s in spans)
+    return choice and any(s.has("high", "low") or s.tagged(Tag.MOST, Tag.LEAST) for s in spans)
 
 
 def _is_choice(reading: Reading, at: int) -> bool:

@@ -102,7 +102,7 @@ def read_decade(tokens: Sequence[Token], language: str) -> Number | None:
             continue
         said = tokens[size]
         if said.norm.isdigit() and len(said.norm) in (2, 4) and int(said.norm) % 10 == 0:
-            if lead == ("los",) and len(said.norm) == 4 and said.norm != "2000":
+            if lead in {("los",), ("de", "los")} and len(said.norm) == 4 and said.norm != "2000":
                 continue
             return Number(_decade(int(said.norm)), size + 1)
         if said.norm in _TENS["es"] and lead != ("decada", "de"):

@@ -97,7 +97,13 @@ def _read(question: str, known: Lexicons, language: Language) -> tuple[list[Quer
             )
         except UnclearError as unclear:
             failed.append(unclear)
-    raise min(failed, key=lambda unclear: len(unclear.words) or 9)
+    # The reason in the language of the answer, unless the other understands most of what that did not.
+    first, second = failed
+    raise second if 2 * _strangeness(second) < _strangeness(first) else first
+
+
+def _strangeness(unclear: UnclearError) -> int:
+    return sum(len(word.split()) for word in unclear.words)
 
 
 def _run_sql(query: Query, reading: Reading, schema: Schema, language: Language) -> ToolCall:

@@ -57,12 +57,12 @@ def read_question(
 
 
 def _read(reading: Reading) -> tuple[list[Query], Reading]:
-    if strange := [span.norm for span in reading.spans if span.kind == "unknown" and not _is_noise(span)]:
+    if strange := [span.tokens[0].text for span in reading.spans if span.kind == "unknown" and not _is_noise(span)]:
         in_text = reading.tagged(Tag.CONTAINS, Tag.STARTS, Tag.ENDS, Tag.THE_WORD, Tag.IN)
         if not in_text:
             raise UnclearError("unknown", *strange)
     read_texts(reading)
-    if strange := [s.text or s.norm for s in reading.spans if s.kind == "unknown" and not s.used and not _is_noise(s)]:
+    if strange := [s.tokens[0].text for s in reading.spans if s.kind == "unknown" and not s.used and not _is_noise(s)]:
         raise UnclearError("unknown", *strange)
     read_comparison(reading)
     read_bounds(reading)

@@ -21,6 +21,12 @@ class UnclearError(Exception):
         self.words = words
 
 
+def _passed_over(span: Span, skip: tuple[Tag, ...]) -> bool:
+    if span.tagged(*skip):
+        return True
+    return span.tagged(*LIGHT) and not span.has("subject", "column", "value", "high", "low")
+
+
 @dataclass(slots=True)
 class Filter:
     """A clause, the place it was read at, and whether it speaks of an average."""
@@ -86,14 +92,14 @@ class Reading:
         """Yield the spans before ``at``, nearest first, passing over light words and ``skip``."""
         for index in range(at - 1, -1, -1):
             span = self.spans[index]
-            if not span.tagged(*LIGHT, *skip) or span.has("subject", "column", "value", "high", "low"):
+            if not _passed_over(span, skip):
                 yield index, span
 
     def after(self, at: int, *skip: Tag) -> Iterator[tuple[int, Span]]:
         """Yield the spans after ``at``, nearest first, passing over light words and ``skip``."""
         for index in range(at + 1, len(self.spans)):
             span = self.spans[index]
-            if not span.tagged(*LIGHT, *skip) or span.has("subject", "column", "value", "high", "low"):
+            if not _passed_over(span, skip):
                 yield index, span
 
     def previous(self, at: int, *skip: Tag) -> tuple[int, Span] | None:

@@ -452,12 +452,17 @@ def _average_of_groups(shape: Shape, base: Query) -> Query | None:
     """Read "average number of films per director", "how many films per year on average"."""
     reading = shape.reading
     wanted = [i for i, s in enumerate(reading.spans) if s.tagged(Tag.AVERAGE) and not s.used]
-    counting = Measure("count") in shape.measures
+    counting = Measure("count") in shape.measures or any(_averages_rows(shape, i) for i in wanted)
     dimensions = list(reading.dimensions)
     if not (wanted and counting and dimensions) or any(m.ref for m in shape.measures):
         return None
     reading.use(*wanted)
     return base.with_(form="average_of_groups", dimensions=tuple(dimensions), havings=tuple(shape.havings))
+
+
+def _averages_rows(shape: Shape, at: int) -> bool:
+    after = shape.reading.following(at, Tag.OF, Tag.NUMBER_OF)
+    return after is not None and any(m.subject == shape.rows for m in after[1].all("subject"))
 
 
 def _asks_usual_figure(shape: Shape) -> bool:

@@ -435,7 +435,8 @@ class SqlWriter:
 
     def _condition(self, source: _Source, condition: Condition) -> str:
         text = self._plain_condition(source, condition)
-        return f"NOT ({text})" if condition.negated else text
+        # What has no value is not of that value: "not drama" keeps films without a genre.
+        return f"NOT coalesce({text}, false)" if condition.negated else text
 
     def _plain_condition(self, source: _Source, condition: Condition) -> str:
         ref, operator, values = condition.ref, condition.operator, condition.values
