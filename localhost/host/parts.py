@@ -48,7 +48,7 @@ class Parts:
         self._timers_file = timers
         self._only = {name.lower() for name in only}
         self._base_url = base_url
-        self._hub: TaskHub = MemoryHub()
+        self._hub: TaskHub = MemoryHub(configuration.default_version)
         self._grpc = TaskHubServer(self._hub)
 
     async def open(self) -> None:
@@ -99,7 +99,7 @@ class Parts:
         endpoints = [
             *InstancesApi(self._hub, self._clients, self._functions).endpoints(system),
             *EntitiesApi(self._hub, self._functions).endpoints(system),
-            *AdminApi(self._functions, self._routes, self._base_url).endpoints(master),
+            *AdminApi(self._functions, self._routes, self._base_url, self._timers.run_now).endpoints(master),
         ]
         functions = HttpFunctions(self._routes, self.worker, self._keys, self._clients.inputs)
         return with_cors(Server(HostRoutes(endpoints), functions), cors, credentials=credentials)

@@ -73,5 +73,9 @@ def test_timers_fire_on_their_schedule_at_start_and_when_they_were_missed(tmp_pa
     log.unlink()
     again = hosting.start("--script-root", tmp_path, data=data, **settings)
     until(log, lambda n: any(x["name"] == "often" for x in n))
-    assert again.stop() == 0
     assert "nightly" not in {note["name"] for note in notes(log)}, "what was caught up with is not due again"
+    with again.client(headers={"x-functions-key": again.master_key}) as owner:
+        assert owner.post("/admin/functions/nightly", json={}).status_code == 202, "its owner may run it by hand"
+        until(log, lambda n: any(x["name"] == "nightly" for x in n))
+        assert owner.post("/admin/functions/nobody", json={}).status_code == 404
+    assert again.stop() == 0
