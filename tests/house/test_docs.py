@@ -26,6 +26,7 @@ NOT_SETTINGS = {
     "HTTP_PORT",
     "CONVERSATION_ID",
     "FUNCTIONS_WORKER_RUNTIME",
+    "WEBSITE_AUTH_ENABLED",
 }
 URL = re.compile(r"(?:localhost|127\.0\.0\.1):\d+(/[^\s\"'`?)]*)")
 HOST_PATHS = r"/_(faults|calls|about)$|/admin/|/runtime/webhooks/durabletask/"
