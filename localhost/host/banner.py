@@ -67,6 +67,7 @@ def _http(started: Started) -> list[str]:
 
 def _others(functions: Sequence[Function]) -> list[str]:
     lines = [f"Timer {f.name}: {f.trigger.get('schedule')}" for f in functions if f.kind == "timer"]
+    lines += [f"Warm-up: {f.name}" for f in functions if f.kind == "warmup"]
     for kind, title in _TITLES.items():
         # The SDK brings some of its own; nobody asked for them.
         found = sorted(f.task_name for f in functions if f.kind == kind and not f.name.startswith("BuiltIn__"))
