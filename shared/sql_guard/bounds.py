@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from shared.sql_guard.functions import COLLECTORS, GENERATORS
@@ -19,7 +20,9 @@ _JOINING = frozenset(
 )
 # Each piece of the first may become as large as the last.
 _REPLACING = frozenset("replace regexp_replace translate array_join".split())
-_LISTING = frozenset("split sentences str_to_map regexp_extract_all json_object_keys map_keys map_values from_json".split())
+_LISTING = frozenset(
+    "split sentences str_to_map regexp_extract_all json_object_keys map_keys map_values from_json".split()
+)
 _PATTERNS = {
     "rlike": 1, "regexp": 1, "regexp_like": 1, "regexp_replace": 1, "regexp_extract": 1, "regexp_extract_all": 1,
     "regexp_count": 1, "regexp_instr": 1, "regexp_substr": 1, "split": 1,
@@ -93,6 +96,8 @@ def bounded_call(
         return maker(name, values, texts, limit)
     if name == "sequence":
         return _sequence(values, step, limit)
+    if name in _NEAR_DATE and texts and texts[0] is not None:
+        return combined(values).with_bounds(*days(texts[0]))
     return _plain(name, values)
 
 
@@ -102,14 +107,14 @@ def _plain(name: str, values: Sequence[Value]) -> Value:
         return joined(values)
     if name in COLLECTORS:
         item = result.size
-        return result.with_size(COLLECTED * item, item)
+        return replace(result.with_size(COLLECTED * item, item), gathered=True, constant=False)
     if name in _LISTING:
         return result.with_size(max(LISTED, result.size), max(1, result.size // LISTED))
     if name in _REPLACING and values:
         return result.with_size(values[0].size * values[-1].size)
     if name in _CHOOSING:
         low, high = low_high(values)
-        return Value(result.size, result.item, low, high, result.owners, result.outer, result.constant)
+        return result.between(low, high)
     return _number(name, values, result)
 
 
@@ -238,12 +243,7 @@ def _sequence(values: Sequence[Value], step: float | None, limit: int) -> Value:
     count = int((high - low) / step) + 1
     if count > limit:
         refuse("unbounded_generator", f"SEQUENCE may make at most {limit} items here.")
-    return Value(count, 1, low, high, *_dependencies(values))
-
-
-def _dependencies(values: Sequence[Value]) -> tuple[int, bool, bool]:
-    result = combined(values)
-    return result.owners, result.outer, result.constant
+    return combined(values).with_size(count).between(low, high)
 
 
 def interval_days(amount: str, unit: str) -> float | None:

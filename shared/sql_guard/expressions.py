@@ -1,7 +1,7 @@
 """What each expression reads, and how large it may get. Refuses unknown columns, functions and boundless calls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import Expr, exp
 
@@ -13,6 +13,7 @@ from shared.sql_guard.functions import (
     GENERATORS,
     TELLING_WORDS,
     TIME_WORDS,
+    VARYING,
     check_function,
 )
 from shared.sql_guard.patterns import check_pattern
@@ -39,7 +40,9 @@ _UNITS = frozenset(
 )
 _FOLDS = frozenset({"aggregate", "reduce"})
 # In the step of a fold, what adds the running value to itself doubles it every time.
-_GROWING = frozenset("concat concat_ws array_union flatten repeat replace array_append array map_concat format_string".split())
+_GROWING = frozenset(
+    "concat concat_ws array_union flatten repeat replace array_append array map_concat format_string".split()
+)
 _TRUTHS = (
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.And, exp.Or, exp.Not,
     exp.Like, exp.ILike, exp.RegexpLike, exp.Escape, exp.In, exp.Between, exp.Is, exp.Exists,
@@ -160,8 +163,11 @@ class Expressions:
         step = _step(plain[2] if len(plain) > 2 else None) if name == "sequence" else None
         texts = [_text(argument) for argument in plain]
         result = bounded_call(name, values, texts, step=step, limit=limit)
+        if name in VARYING:
+            result = replace(result, constant=False)
         if name in GENERATORS:
             scope.fanout *= generated_rows(name, values, limit)
+            scope.spreads |= name != "stack" and any(value.gathered for value in values)
             return result.with_size(max((value.item for value in values), default=1))
         return result
 
@@ -170,7 +176,7 @@ class Expressions:
         item = combined(lists).item
         low, high = low_high(lists) if lists else (None, None)
         count = max((value.count for value in lists), default=LISTED)
-        element = Value(item, 1, low, high, 0, outer=False, constant=False)
+        element = Value(item, 1, low, high, constant=False)
         start = values[1] if name in _FOLDS and len(values) > 1 else element
         bodies: list[Value] = []
         for function in lambdas:
@@ -206,7 +212,7 @@ class Expressions:
         if name in COLLECTORS and scope.is_big and not (node.args.get("partition_by") or named):
             refuse("unbounded_generator", f"Give {name} OVER a PARTITION BY.")
         result = combined(values)
-        return Value(values[0].size, values[0].item, None, None, result.owners, result.outer, constant=False)
+        return replace(result.with_size(values[0].size, values[0].item), constant=False)
 
     # Literals and casts.
 
@@ -241,7 +247,7 @@ class Expressions:
         tests = self.all(conditions, scope)
         low, high = low_high(values)
         result = combined([*values, *(test.with_bounds(None, None) for test in tests)])
-        return Value(result.size, result.item, low, high, result.owners, result.outer, result.constant)
+        return result.between(low, high)
 
     def _inner(self, node: Expr, scope: Scope) -> Value:
         return self.value(node.this, scope)
@@ -395,8 +401,6 @@ def _arithmetic(kind: type[Expr], operands: list[Value], result: Value) -> Value
 def _check_fold(function: Expr, running: str) -> None:
     """Refuse AGGREGATE(xs, s, (acc, x) -> acc || acc): it doubles with every item."""
     for node in function.this.walk():
-        grows = isinstance(node, exp.DPipe) or (
-            isinstance(node, exp.Anonymous) and str(node.this).lower() in _GROWING
-        )
+        grows = isinstance(node, exp.DPipe) or (isinstance(node, exp.Anonymous) and str(node.this).lower() in _GROWING)
         if grows and sum(name.name.lower() == running for name in node.find_all(exp.Identifier)) > 1:
             refuse("unbounded_generator", "A fold may not add its running value to itself.")

@@ -49,7 +49,13 @@ def _link(left: Value, right: Value) -> Link | None:
 
 def _outer_link(left: Value, right: Value) -> Link | None:
     for inner, outer in ((left, right), (right, left)):
-        if outer.outer and not outer.owners and inner.owners and not inner.outer and not (inner.constant or outer.constant):
+        if (
+            outer.outer
+            and not outer.owners
+            and inner.owners
+            and not inner.outer
+            and not (inner.constant or outer.constant)
+        ):
             return inner.owners, 0
     return None
 
@@ -77,9 +83,9 @@ def combined_rows(scope: Scope) -> Rows:
     for group in groups:
         has_table = group in big
         for index in _bits(group):
-            rows = scope.relations[index].rows
-            if rows.big or not has_table:
-                factor *= rows.factor
+            relation = scope.relations[index]
+            if relation.rows.big or relation.multiplies or not has_table:
+                factor *= relation.rows.factor
     rows = Rows(bool(big), factor)
     check_rows(rows)
     return rows

@@ -10,6 +10,7 @@ from shared.sql_guard.reasons import refuse
 
 MAX_NODES = 12_000
 MAX_DEPTH = 120
+MAX_SELECTS = 64
 
 _BINARY = ("this", "expression")
 _UNARY = ("this",)
@@ -150,6 +151,9 @@ _WORSE: dict[type[Expr], str] = {
     exp.Stream: "table",
     exp.CurrentUser: "secret",
     exp.SessionUser: "secret",
+    exp.CurrentCatalog: "secret",
+    exp.CurrentSchema: "secret",
+    exp.CurrentRole: "secret",
 }
 _WORSE_PARTS = {"into": "write", "locks": "write", "version": "time_travel", "catalog": "table", "when": "time_travel"}
 # Left-deep chains of these are walked in a loop, so that a hundred ORs are not a hundred levels.
@@ -163,7 +167,7 @@ def check_nodes(tree: Expr) -> None:
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table | exp.Values):
         refuse(_WORSE.get(type(tree), "not_a_query"), "Only a query that reads is run: SELECT ... FROM ...")
     pending: list[tuple[Expr, int]] = [(tree, 0)]
-    count = 0
+    count = selects = 0
     while pending:
         node, depth = pending.pop()
         count += 1
@@ -173,6 +177,10 @@ def check_nodes(tree: Expr) -> None:
             refuse(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
         if depth > MAX_DEPTH:
             refuse("too_deep", "The SQL is nested too deeply.")
+        if kind is exp.Select:
+            selects += 1
+            if not node.expressions:
+                refuse("syntax", "SELECT names no columns.")
         for part, value in node.args.items():
             if value is None or value is False or value == []:
                 continue
@@ -188,6 +196,8 @@ def check_nodes(tree: Expr) -> None:
                     pending.append((child, level))
     if count > MAX_NODES:
         refuse("too_long", "The SQL has too many parts; ask for less at once.")
+    if selects > MAX_SELECTS:
+        refuse("too_many_relations", f"The SQL has more than {MAX_SELECTS} SELECTs; ask for less at once.")
 
 
 def _refuse_part(kind: type[Expr], part: str, value: object) -> None:

@@ -1,6 +1,7 @@
 """Which tables a query reads, what its joins multiply, and what its names mean."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlglot import Expr, exp
 
@@ -54,7 +55,7 @@ class Queries:
         owners, scope.touched = scope.touched, before | scope.touched
         scope.tables_read += result.tables_read
         first = result.columns[0][1] if result.columns else Value()
-        return Value(first.size, first.item, first.low, first.high, owners, outer=False, constant=False)
+        return replace(first.of(owners), constant=False)
 
     def _query(self, node: Expr, ctes: Ctes, outer: Scope | None, *, tied: bool) -> Result:
         ctes = self._with(node, ctes, outer)
@@ -70,7 +71,9 @@ class Queries:
         else:
             refuse("unsupported", "A query is a SELECT.")
         if result.tables_read > MAX_RELATIONS:
-            refuse("too_many_relations", f"The query reads more than {MAX_RELATIONS} tables, each use of a WITH counted.")
+            refuse(
+                "too_many_relations", f"The query reads more than {MAX_RELATIONS} tables, each use of a WITH counted."
+            )
         return Result(result.columns, _limited_rows(result.rows, node), result.tables_read, result.is_open)
 
     def _with(self, node: Expr, ctes: Ctes, outer: Scope | None) -> Ctes:
@@ -109,14 +112,15 @@ class Queries:
         where = part("where")
         if where is not None:
             self._condition(where.this, scope)
-        rows = combined_rows(scope)
+        combined_rows(scope)
         for lateral in part("laterals") or ():
             self._lateral(lateral, scope)
+        rows = combined_rows(scope)
         if scope.reads_outer and not scope.tied_to_outer and not tied and rows.big:
             refuse("join_without_equality", "Tie the inner query to the outer one with an equality between them.")
         columns, is_open = self._projections(node, scope)
         self._windows_and_groups(node, scope)
-        rows = Rows(rows.big, rows.factor * scope.fanout)
+        rows = Rows(rows.big or scope.spreads, rows.factor * scope.fanout)
         check_rows(rows)
         group = part("group")
         if group is None and scope.aggregated:
@@ -171,7 +175,7 @@ class Queries:
                 if name in left_out or (name in scope.merged and name in seen):
                     continue
                 seen.add(name)
-                columns.append((name, Value(value.size, value.item, value.low, value.high, 1 << index, outer=False, constant=value.constant)))
+                columns.append((name, value.of(1 << index)))
                 if relation.table:
                     self.columns.add(f"{relation.table}.{name}")
         # Otherwise it is the star of a struct, or of a table of the outer query.
@@ -385,14 +389,14 @@ class Queries:
             columns = {(names[0] if names else "id"): column}
             scope.relations.append(Relation(alias or name, columns, rows))
             return
-        before, scope.fanout = scope.fanout, 1
         value = self.expressions.value(node, scope)
-        fanout, scope.fanout = scope.fanout, before
-        item = Value(value.item, 1, value.low, value.high, 0, outer=False, constant=False)
-        rows = Rows(big=False, factor=fanout)
-        scope.relations.append(Relation(alias, dict.fromkeys(names, item), rows, is_open=not names))
-        if scope.is_big:
-            check_rows(Rows(big=True, factor=_small_factor(scope)))
+        fanout, scope.fanout = scope.fanout, 1
+        item = Value(value.item, 1, value.low, value.high, constant=False)
+        rows = Rows(scope.spreads and not scope.is_big, fanout)
+        columns = dict.fromkeys(names, item)
+        scope.relations.append(Relation(alias, columns, rows, is_open=not names, multiplies=True))
+        if value.owners:
+            scope.links.append((value.owners & -value.owners, 1 << (len(scope.relations) - 1)))
 
     def _values(self, node: Expr, scope: Scope) -> Result:
         rows = [row.expressions if isinstance(row, exp.Tuple) else [row] for row in node.expressions]
@@ -475,13 +479,6 @@ def _mask(first: int, end: int) -> int:
     return (1 << end) - (1 << first)
 
 
-def _small_factor(scope: Scope) -> int:
-    factor = 1
-    for relation in scope.relations:
-        factor *= relation.rows.factor
-    return factor
-
-
 def _united(operation: Expr, left: Result, right: Result) -> Result:
     columns = [
         (name, _either(value, right.columns[i][1]) if i < len(right.columns) else value)
@@ -500,7 +497,7 @@ def _either(one: Value, other: Value) -> Value:
     known = None not in (one.low, one.high, other.low, other.high)
     low = min(one.low or 0, other.low or 0) if known else None
     high = max(one.high or 0, other.high or 0) if known else None
-    return Value(result.size, result.item, low, high, 0, outer=False, constant=False)
+    return replace(result.between(low, high).of(0), constant=False)
 
 
 def _limited_rows(rows: Rows, node: Expr) -> Rows:

@@ -33,11 +33,14 @@ _KEYWORD_FORMS = {
 }
 # Keywords and types that are functions too, when a bracket follows.
 _FUNCTION_TOKENS = frozenset({
-    _T.ARRAY, _T.BIGINT, _T.BINARY, _T.BOOLEAN, _T.CHAR, _T.CURRENT_DATE, _T.CURRENT_TIME, _T.CURRENT_TIMESTAMP,
-    _T.CURRENT_USER, _T.DATE, _T.DOUBLE, _T.FIRST, _T.FLOAT, _T.IDENTIFIER, _T.INSERT, _T.INT, _T.LEFT,
-    _T.LOCALTIMESTAMP, _T.MAP, _T.RANGE, _T.REPLACE, _T.RIGHT, _T.SEQUENCE, _T.SESSION_USER, _T.SMALLINT, _T.STRUCT,
-    _T.TEXT, _T.TIMESTAMP, _T.TIMESTAMPTZ, _T.TIME, _T.TINYINT, _T.TRUNCATE, _T.UUID, _T.VAR, _T.WINDOW,
+    _T.CURRENT_DATE, _T.CURRENT_TIME, _T.CURRENT_TIMESTAMP, _T.CURRENT_USER, _T.FIRST, _T.IDENTIFIER, _T.INSERT,
+    _T.LEFT, _T.LOCALTIMESTAMP, _T.RANGE, _T.REPLACE, _T.RIGHT, _T.SEQUENCE, _T.SESSION_USER, _T.TRUNCATE, _T.VAR,
+    _T.WINDOW,
 })  # fmt: skip
+# After these a type is a type: CAST(x AS CHAR(3)). Elsewhere it is a call, CHAR(65), or nothing that Spark knows.
+_BEFORE_TYPE = frozenset({_T.ALIAS, _T.DCOLON, _T.QDCOLON, _T.LT, _T.COLON})
+_TYPES = frozenset(Databricks.Parser.TYPE_TOKENS) - {_T.UNION, _T.INTERVAL, _T.NULL, _T.UNKNOWN, _T.VAR, _T.IDENTIFIER}
+_SIZED_TYPES = frozenset({"DECIMAL", "DEC", "NUMERIC", "VARCHAR"})
 _COMPARISONS = frozenset({
     _T.LIKE, _T.ILIKE, _T.RLIKE, _T.EQ, _T.NEQ, _T.GT, _T.GTE, _T.LT, _T.LTE, _T.NULLSAFE_EQ,
 })  # fmt: skip
@@ -64,7 +67,8 @@ def read_statement(sql: str) -> Expr:
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError):
         # The parser's own slips on input that is no SQL; whatever it is, it does not run.
         refuse("syntax", "The SQL does not parse.")
-    statements = [tree for tree in trees if tree is not None]
+    # A comment after the last semicolon is a statement of its own to the parser.
+    statements = [tree for tree in trees if tree is not None and not isinstance(tree, exp.Semicolon)]
     if not statements:
         refuse("empty", "There is no SQL in it.")
     if len(statements) > 1:
@@ -138,9 +142,17 @@ def _is_call(tokens: list[Token], index: int) -> bool:
         return after is not None and after.text.upper() not in _QUERY_WORDS and after.token_type is not _T.L_PAREN
     if kind in (_T.ANY, _T.SOME):
         return index == 0 or tokens[index - 1].token_type not in _COMPARISONS
+    if word == "TRANSFORM" and _is_script(tokens, index + 1):
+        return False
     if kind is _T.FILTER:
         return after is None or after.token_type is not _T.WHERE
-    if kind not in _FUNCTION_TOKENS or word in _NOT_FUNCTIONS:
+    if word in _NOT_FUNCTIONS:
+        return False
+    if kind in _TYPES:
+        before = tokens[index - 1].token_type if index else None
+        sized = after is not None and after.token_type is _T.NUMBER
+        return before not in _BEFORE_TYPE and not (sized and word in _SIZED_TYPES)
+    if kind not in _FUNCTION_TOKENS:
         return False
     if word in _KEYWORD_FORMS:
         return not _holds(tokens, index + 1, _KEYWORD_FORMS[word])
@@ -150,16 +162,31 @@ def _is_call(tokens: list[Token], index: int) -> bool:
 def _holds(tokens: list[Token], start: int, words: frozenset[str]) -> bool:
     """Say whether the bracket that opens at ``start`` holds one of ``words`` at its own level."""
     level = 0
-    for token in tokens[start:]:
+    for token in tokens[start : _closing(tokens, start)]:
         if token.token_type is _T.L_PAREN:
             level += 1
         elif token.token_type is _T.R_PAREN:
             level -= 1
-            if level == 0:
-                return False
         elif level == 1 and token.text.upper() in words:
             return True
     return False
+
+
+def _is_script(tokens: list[Token], start: int) -> bool:
+    """TRANSFORM (x) USING 'program' is a clause that runs one; TRANSFORM(xs, x -> ...) is a function."""
+    end = _closing(tokens, start)
+    return any(token.token_type is _T.USING or token.text.upper() == "ROW" for token in tokens[end + 1 : end + 2])
+
+
+def _closing(tokens: list[Token], start: int) -> int:
+    """Return where the bracket that opens at ``start`` closes."""
+    level = 0
+    for index in range(start, len(tokens)):
+        kind = tokens[index].token_type
+        level += (kind is _T.L_PAREN) - (kind is _T.R_PAREN)
+        if level == 0:
+            return index
+    return len(tokens)
 
 
 def _cleaned(tree: Expr) -> Expr:

@@ -5,21 +5,23 @@ from typing import Never
 from shared.errors import SqlRefusedError
 
 # The slips. Everything else must not run at all, however it is worded.
-CORRECTABLE = frozenset({
-    "syntax",
-    "unsupported",
-    "unqualified_table",
-    "unknown_column",
-    "ambiguous_column",
-    "unknown_function",
-    "recursive_cte",
-    "join_without_equality",
-    "unbounded_generator",
-    "unbounded_pattern",
-    "too_long",
-    "too_deep",
-    "too_many_relations",
-})
+CORRECTABLE = frozenset(
+    {
+        "syntax",
+        "unsupported",
+        "unqualified_table",
+        "unknown_column",
+        "ambiguous_column",
+        "unknown_function",
+        "recursive_cte",
+        "join_without_equality",
+        "unbounded_generator",
+        "unbounded_pattern",
+        "too_long",
+        "too_deep",
+        "too_many_relations",
+    }
+)
 
 REASONS = CORRECTABLE | {
     "not_text",

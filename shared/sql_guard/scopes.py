@@ -9,7 +9,11 @@ from shared.sql_guard.values import Rows, Value
 
 @dataclass(slots=True)
 class Relation:
-    """One thing in FROM. ``is_open`` says that it may have columns which are not known here."""
+    """One thing in FROM.
+
+    ``is_open`` says that it may have columns which are not known here, ``multiplies`` that each row of what stands
+    before it becomes as many as it has itself.
+    """
 
     alias: str
     columns: dict[str, Value]
@@ -17,6 +21,7 @@ class Relation:
     is_open: bool = False
     table: str = ""
     hidden: bool = False
+    multiplies: bool = False
 
 
 @dataclass(slots=True)
@@ -32,7 +37,10 @@ class Result:
         """Return it with its columns called ``names``, where there are any."""
         if not names:
             return self
-        columns = [(name, self.columns[i][1] if i < len(self.columns) else Value(constant=False)) for i, name in enumerate(names)]
+        columns = [
+            (name, self.columns[i][1] if i < len(self.columns) else Value(constant=False))
+            for i, name in enumerate(names)
+        ]
         return Result(columns, self.rows, self.tables_read)
 
     def relation(self, alias: str) -> Relation:
@@ -58,6 +66,8 @@ class Scope:
     # Pairs of sets of relations that an equality ties together.
     links: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     fanout: int = 1
+    # Whether it makes rows out of a list that was collected from any number of them.
+    spreads: bool = False
     aggregated: bool = False
     # Relations of this query that a query inside it reads.
     touched: int = 0
@@ -102,9 +112,7 @@ def find_column(scope: Scope, names: list[str], *, aliases_first: bool = False) 
         if found is not None:
             outer.touched |= found.value.owners
             scope.reads_outer = True
-            value = found.value
-            outside = Value(value.size, value.item, value.low, value.high, 0, outer=True, constant=value.constant)
-            return Found(outside, found.table, found.column)
+            return Found(found.value.of(0, outer=True), found.table, found.column)
         outer = outer.outer
     _refuse_unknown(scope, names)
 
@@ -165,9 +173,7 @@ def _field_of(scope: Scope, name: str) -> Found | None:
 
 def _found(scope: Scope, index: int, name: str) -> Found:
     relation = scope.relations[index]
-    value = relation.columns[name]
-    owned = Value(value.size, value.item, value.low, value.high, 1 << index, outer=False, constant=value.constant)
-    return Found(owned, relation.table, name)
+    return Found(relation.columns[name].of(1 << index), relation.table, name)
 
 
 def _refuse_unknown(scope: Scope, names: list[str]) -> None:

@@ -32,7 +32,9 @@ _HINT = re.compile(r"/\*\+[\w\s,.()`]*\*/")
 # Tab, line feed and carriage return are the only control characters that a query has a use for.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Invisible outside a string, they only serve to make two names look alike.
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]"
+)
 _TEMPLATE = frozenset("{}$@#")
 _PREFIXES = frozenset(
     "! - + ~ not case exists distinct any some all interval date timestamp select from with prior".split()
@@ -114,12 +116,15 @@ class _Scan:
             self._sign(lexeme)
         elif kind == "word":
             self._word(lexeme)
+        elif kind == "text" and self._previous == "using":
+            refuse("code", "Programs are not run from SQL.")
         if kind != "text" and _INVISIBLE.search(lexeme):
             refuse("control_character", "The SQL holds invisible characters outside its strings.")
         self._prefixes = self._prefixes + 1 if lexeme in _PREFIXES else 0
         if self._prefixes > MAX_PREFIXES:
             refuse("too_deep", "The SQL repeats a prefix operator too often.")
-        self._first = self._first or lexeme
+        if lexeme != "(":
+            self._first = self._first or lexeme
         self._previous = lexeme
 
     def _word(self, word: str) -> None:
