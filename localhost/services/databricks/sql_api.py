@@ -141,7 +141,7 @@ def _statement_request(body: dict[str, Any]) -> StatementRequest:
         raise not_implemented(f"results as {body.get('disposition')} {body.get('format')}, only INLINE JSON_ARRAY")
     if body.get("catalog") not in {None, "", "spark_catalog"}:
         raise not_implemented(f"the catalogue {body['catalog']!r}, only two-part names")
-    row_limit = number(body, "row_limit", None)
+    row_limit = number(body, "row_limit") if "row_limit" in body else None
     if row_limit is not None and row_limit < 1:
         raise invalid("row_limit must be positive.")
     return StatementRequest(
@@ -151,7 +151,7 @@ def _statement_request(body: dict[str, Any]) -> StatementRequest:
             Parameter(p["name"], p.get("value"), p.get("type") or "STRING") for p in body.get("parameters", [])
         ],
         row_limit=row_limit,
-        byte_limit=number(body, "byte_limit", None),
+        byte_limit=number(body, "byte_limit") if "byte_limit" in body else None,
         schema=body.get("schema"),
         query_tags=body.get("query_tags", [])[:QUERY_TAGS],
     )
