@@ -23,7 +23,9 @@ class Question:
     exact: bool = False
 
 
-def _both(kind: str, english: list[str], spanish: list[str], expected: Expected, *, exact: bool = False) -> list[Question]:
+def _both(
+    kind: str, english: list[str], spanish: list[str], expected: Expected, *, exact: bool = False
+) -> list[Question]:
     asked = [("en", text) for text in english] + [("es", text) for text in spanish]
     return [Question(language, kind, text, expected, exact) for language, text in asked]  # type: ignore[arg-type]
 
@@ -46,7 +48,10 @@ def _only(films: pd.DataFrame, title: str, *columns: str) -> list[Any]:
 RANKINGS = [
     *_both(
         "top",
-        ["What are the 10 best rated films with at least 10,000 votes?", "top 10 movies by rating with 10k votes or more"],
+        [
+            "What are the 10 best rated films with at least 10,000 votes?",
+            "top 10 movies by rating with 10k votes or more",
+        ],
         ["¿Cuáles son las 10 películas mejor valoradas con al menos 10.000 votos?"],
         lambda f: labels(f.films[f.films["numVotes"] >= 10_000], "averageRating", 10),
         exact=True,
@@ -119,7 +124,13 @@ RANKINGS = [
 ]
 
 COUNTS = [
-    *_both("count", ["How many films are there?", "number of movies"], ["¿Cuántas películas hay?"], lambda f: _count(f.films), exact=True),
+    *_both(
+        "count",
+        ["How many films are there?", "number of movies"],
+        ["¿Cuántas películas hay?"],
+        lambda f: _count(f.films),
+        exact=True,
+    ),
     *_both(
         "count",
         ["How many horror films were released after 2000?", "number of horror movies after 2000"],
@@ -230,7 +241,10 @@ FIGURES = [
     ),
     *_both(
         "average",
-        ["average rating of films directed by Steven Spielberg", "What is the average rating of Steven Spielberg's films?"],
+        [
+            "average rating of films directed by Steven Spielberg",
+            "What is the average rating of Steven Spielberg's films?",
+        ],
         ["valoración media de las películas de Steven Spielberg"],
         lambda f: mean(f.directed_by("Steven Spielberg")["averageRating"]),
         exact=True,
@@ -297,7 +311,11 @@ GROUPS = [
     ),
     *_both(
         "trend",
-        ["how has the number of films changed over the years?", "films per year", "trend of the number of movies by year"],
+        [
+            "how has the number of films changed over the years?",
+            "films per year",
+            "trend of the number of movies by year",
+        ],
         ["evolución del número de películas por año", "¿cuántas películas se estrenaron cada año?"],
         lambda f: pairs(f.films["startYear"].dropna().astype(int).value_counts().to_dict()),
     ),
@@ -358,7 +376,11 @@ def _best_directors(frames: Frames, count: int) -> list[Any]:
 COMPARISONS = [
     *_both(
         "compare",
-        ["Compare drama and comedy by average rating.", "Is drama rated higher than comedy?", "drama vs comedy average rating"],
+        [
+            "Compare drama and comedy by average rating.",
+            "Is drama rated higher than comedy?",
+            "drama vs comedy average rating",
+        ],
         ["Compara drama y comedia por valoración media.", "¿Tiene el drama mejor valoración media que la comedia?"],
         lambda f: pairs(
             {k: v for k, v in grouped(f.by_genre.groupby("genre"), "averageRating").items() if k in {"Drama", "Comedy"}}
@@ -435,7 +457,11 @@ LOOKUPS = [
     ),
     *_both(
         "person",
-        ["films directed by Quentin Tarantino", "which movies did Quentin Tarantino direct?", "Quentin Tarantino films"],
+        [
+            "films directed by Quentin Tarantino",
+            "which movies did Quentin Tarantino direct?",
+            "Quentin Tarantino films",
+        ],
         ["películas dirigidas por Quentin Tarantino", "películas de Quentin Tarantino"],
         lambda f: alphabetical(f.directed_by("Quentin Tarantino")),
         exact=True,
@@ -461,9 +487,7 @@ FILTERS = [
         "filter",
         ["movies with a rating between 8.5 and 9 and more than 100,000 votes"],
         ["películas con una valoración entre 8,5 y 9 y más de 100.000 votos"],
-        lambda f: alphabetical(
-            f.films[f.films["averageRating"].between(8.5, 9) & (f.films["numVotes"] > 100_000)]
-        ),
+        lambda f: alphabetical(f.films[f.films["averageRating"].between(8.5, 9) & (f.films["numVotes"] > 100_000)]),
         exact=True,
     ),
     *_both(

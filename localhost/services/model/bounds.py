@@ -100,7 +100,7 @@ def _operator(reading: Reading, at: int) -> tuple[Operator | None, int, int, lis
         unit = behind[0]
         beyond = reading.following(unit)
         if beyond and beyond[1].tagged(*_BEHIND) and beyond[0] == unit + 1:
-            return _pick(_BEHIND, beyond[1]), at, unit, [beyond[0]]
+            return _pick(_BEHIND, beyond[1]), at, at, [beyond[0]]
     elif behind and behind[0] == at + 1 and behind[1].tagged(*_BEHIND) and not behind[1].tagged(Tag.IN):
         return _pick(_BEHIND, behind[1]), at, behind[0], [behind[0]]
     front = reading.previous(at, Tag.VALUE)
@@ -156,7 +156,9 @@ def _column_before(reading: Reading, at: int) -> tuple[Ref, bool, list[int]] | N
         ref = reading.numeric(span)
         if ref is None:
             return None
-        averaged = span.norm.startswith("average") or span.norm.endswith((" media", " medio")) or span.norm == "nota media"
+        averaged = (
+            span.norm.startswith("average") or span.norm.endswith((" media", " medio")) or span.norm == "nota media"
+        )
         used = [index, *passed]
         earlier = reading.previous(index, Tag.OF)
         if earlier and earlier[1].tagged(Tag.AVERAGE) and not earlier[1].used:
@@ -190,7 +192,9 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
     ref, _, subject, _, used = target
     if subject:
         front = reading.previous(at)
-        return front is not None and front[1].tagged(Tag.WITH, Tag.HAVE, Tag.KNOWN) and _other_head(reading, at, subject)
+        return (
+            front is not None and front[1].tagged(Tag.WITH, Tag.HAVE, Tag.KNOWN) and _other_head(reading, at, subject)
+        )
     if ref and reading.schema.column(ref).role == "time":
         return False
     ranked = any(reading.spans[index].has("high", "low") for index in used)
@@ -198,15 +202,18 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
 
 
 def _other_head(reading: Reading, at: int, subject: str) -> bool:
-    return any(
-        meaning.subject != subject
-        for index, _, meaning in reading.mentions("subject")
-        if index < at
-    )
+    return any(meaning.subject != subject for index, _, meaning in reading.mentions("subject") if index < at)
 
 
 def _add(
-    reading: Reading, at: int, ref: Ref | None, subject: str, operator: Operator, values: tuple[float, ...], *, averaged: bool
+    reading: Reading,
+    at: int,
+    ref: Ref | None,
+    subject: str,
+    operator: Operator,
+    values: tuple[float, ...],
+    *,
+    averaged: bool,
 ) -> None:
     if ref is None:
         reading.counts.append((at, subject, Having(Measure("count"), operator, values)))

@@ -21,8 +21,22 @@ _OPERATORS: dict[Language, dict[str, str]] = {
     },
 }  # fmt: skip
 _WORDS: dict[Language, dict[str, str]] = {
-    "en": {"by": "by", "or": "or", "not": "not", "all": "what is known of", "share": "percentage of", "each": "of each"},
-    "es": {"by": "por", "or": "o", "not": "no", "all": "lo que se sabe de", "share": "porcentaje de", "each": "de cada"},
+    "en": {
+        "by": "by",
+        "or": "or",
+        "not": "not",
+        "all": "what is known of",
+        "share": "percentage of",
+        "each": "of each",
+    },
+    "es": {
+        "by": "por",
+        "or": "o",
+        "not": "no",
+        "all": "lo que se sabe de",
+        "share": "porcentaje de",
+        "each": "de cada",
+    },
 }
 _ASSUMED: dict[Language, dict[str, str]] = {
     "en": {

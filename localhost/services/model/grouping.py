@@ -8,7 +8,9 @@ from localhost.services.model.vocabulary import Ref
 
 _BINS: dict[Tag, Bin] = {Tag.YEAR: "year", Tag.DECADE: "decade", Tag.MONTH: "month"}
 _MARKED = ("by ", "per ", "each ", "por ", "cada ", "in each ")
-_ADVERBS = frozenset({"yearly", "annual", "annually", "monthly", "anual", "anuales", "anualmente", "mensual", "mensualmente"})
+_ADVERBS = frozenset(
+    {"yearly", "annual", "annually", "monthly", "anual", "anuales", "anualmente", "mensual", "mensualmente"}
+)
 
 
 def read_groups(reading: Reading, rows: str) -> None:

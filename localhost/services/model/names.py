@@ -228,7 +228,9 @@ def _stretch(spans: Sequence[Span], at: int) -> tuple[int, int]:
         before = spans[at - 2]
     unknown = end - start
     if before is None:
-        opens = end < len(spans) and (spans[end].has("column", "verb") or spans[end].norm == "'s" or _one_person(spans[end]))
+        opens = end < len(spans) and (
+            spans[end].has("column", "verb") or spans[end].norm == "'s" or _one_person(spans[end])
+        )
     else:
         opens = _opens_any(before)
     after_subject = end < len(spans) and spans[end].has("subject") and unknown >= 2

@@ -16,7 +16,7 @@ from localhost.services.model.reader import read_question
 from localhost.services.model.reading import Reading, UnclearError
 from localhost.services.model.requests import not_understood, out_of_scope, small_talk
 from localhost.services.model.schema import Schema
-from localhost.services.model.sql import SqlWriter
+from localhost.services.model.sql.writer import SqlWriter
 from localhost.services.model.vocabulary import Vocabulary
 from shared.catalog import Dataset, Language
 
@@ -139,9 +139,13 @@ def _without_missing(text: str, failures: Sequence[tuple[str, str]]) -> str:
         return text
     content: dict[str, Any] = json.loads(text)
     for _, error in failures:
-        if not re.search(r"UNRESOLVED_COLUMN|cannot be resolved|not found|does not exist|no such column", error, re.IGNORECASE):
+        if not re.search(
+            r"UNRESOLVED_COLUMN|cannot be resolved|not found|does not exist|no such column", error, re.IGNORECASE
+        ):
             continue
-        missing = set(re.findall(r"\w+", error.split("did you mean", maxsplit=1)[0].split("Did you mean", maxsplit=1)[0]))
+        missing = set(
+            re.findall(r"\w+", error.split("did you mean", maxsplit=1)[0].split("Did you mean", maxsplit=1)[0])
+        )
         for table in content["tables"]:
             kept = [c for c in table["columns"] if c["name"] not in missing or c["role"] in {"key", "label"}]
             table["columns"] = kept or table["columns"]

@@ -44,7 +44,9 @@ def read_question(
             raise UnclearError("unknown", *guessed)
         return _read(Reading(question, language, schema, vocabulary, spans))
     try:
-        return _read(Reading(question, language, schema, vocabulary, find_names(question, tokens, vocabulary, language)))
+        return _read(
+            Reading(question, language, schema, vocabulary, find_names(question, tokens, vocabulary, language))
+        )
     except UnclearError:
         spans = force_name(question, tokens, vocabulary, language)
         if spans is None:
@@ -97,7 +99,14 @@ def _look_up(reading: Reading) -> list[Query]:
     schema = reading.schema
     things = [n for n in reading.named if n.subject]
     subject = things[0].subject if things else schema.counted().name
-    rows = next((m.subject for _, _, m in reading.mentions("subject") if not schema.subject(m.subject).via and not schema.subject(m.subject).person), subject)
+    rows = next(
+        (
+            m.subject
+            for _, _, m in reading.mentions("subject")
+            if not schema.subject(m.subject).via and not schema.subject(m.subject).person
+        ),
+        subject,
+    )
     shape = shape_of(reading, rows if not things else subject)
     shows: list[Ref | Dimension] = [*reading.shows, *(m.ref for m in shape.measures if m.ref)]
     shows += [s.by for s in reading.superlatives if s.by]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from localhost.services.model.lexicon import Tag
-from localhost.services.model.query import Clause, Condition, Dimension, Having, Measure, Order
+from localhost.services.model.query import Aggregate, Clause, Condition, Dimension, Having, Measure, Order
 from localhost.services.model.schema import Schema
 from localhost.services.model.spans import Span
 from localhost.services.model.vocabulary import Meaning, Ref, Vocabulary
@@ -59,7 +59,8 @@ class Superlative:
     descending: bool
     by: Ref | None = None
     counted: str = ""
-    averaged: bool = False
+    aggregate: Aggregate | None = None
+    """Said with it: "highest average", "most in total"."""
 
 
 @dataclass(slots=True)

@@ -67,7 +67,9 @@ def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:
         return reading.schema.subject(before.all("verb")[0].subject), False
     if after and after.has("subject") and (not reading.schema.subject(after.all("subject")[0].subject).person):
         articled = before is None or reading.spans[at - 1].tagged(Tag.ARTICLE)
-        ranked = any(span.has("high", "low") or span.tagged(Tag.TOP, Tag.MOST, Tag.BOTTOM) for span in reading.spans[:at])
+        ranked = any(
+            span.has("high", "low") or span.tagged(Tag.TOP, Tag.MOST, Tag.BOTTOM) for span in reading.spans[:at]
+        )
         if not (after.all("subject")[0].plural or ranked or not articled):
             return _thing(reading), True
         return person, False
@@ -118,9 +120,7 @@ def _possessed(reading: Reading, at: int, person: Subject | None) -> tuple[Subje
     return _thing(reading), True
 
 
-def _after_phrase(
-    reading: Reading, at: int, phrase: Span, person: Subject | None
-) -> tuple[Subject | None, bool]:
+def _after_phrase(reading: Reading, at: int, phrase: Span, person: Subject | None) -> tuple[Subject | None, bool]:
     """Read "films by X" and "directed by X" as persons; "rating of X" and "director de X" as things."""
     index = next(i for i, span in reading.before(at, Tag.BOTH) if span is phrase)
     subjects = [reading.schema.subject(meaning.subject) for meaning in phrase.all("phrase")]
@@ -142,7 +142,11 @@ def _after_phrase(
 def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Subject | None, bool]:
     spans = reading.spans
     before = next((span for _, span in reading.before(at, Tag.BOTH, Tag.OF)), None)
-    if before and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN) or (before and before.norm == ","):
+    if (
+        before
+        and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN)
+        or (before and before.norm == ",")
+    ):
         for earlier in reversed(reading.named):
             return (reading.schema.subject(earlier.subject) if earlier.subject else None), earlier.title
     if any(span.tagged(Tag.ABOUT) for span in spans[:at]):

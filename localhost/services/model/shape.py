@@ -52,14 +52,19 @@ def choose_rows(reading: Reading) -> str:
     refs += [
         ref
         for span in reading.spans
-        if not span.used and span.has("column", "unit") and (ref := reading.numeric(span)) and schema.column(ref).role == "measure"
+        if not span.used
+        and span.has("column", "unit")
+        and (ref := reading.numeric(span))
+        and schema.column(ref).role == "measure"
     ]
     wanted = [subject for _, subject, _ in reading.counts]
     wanted += [s.counted for s in reading.superlatives if s.counted and s.counted != "*"]
     wanted += [
         meaning.subject
         for at, span, meaning in reading.mentions("subject")
-        if (near := reading.previous(at, Tag.DISTINCT)) and near[1].tagged(Tag.HOW_MANY, Tag.NUMBER_OF, Tag.PERCENT) and span
+        if (near := reading.previous(at, Tag.DISTINCT))
+        and near[1].tagged(Tag.HOW_MANY, Tag.NUMBER_OF, Tag.PERCENT)
+        and span
     ]
     wanted += [meaning.subject for _, _, meaning in reading.mentions("subject")]
     spoken = list(wanted)
@@ -75,7 +80,11 @@ def choose_rows(reading: Reading) -> str:
 def _nearest(reading: Reading, name: str, spoken: list[str]) -> str:
     """Prefer a spoken subject over another of the same table that only a column led to."""
     schema = reading.schema
-    same = [other for other in spoken if schema.subject(other).table == schema.subject(name).table and not schema.subject(other).via]
+    same = [
+        other
+        for other in spoken
+        if schema.subject(other).table == schema.subject(name).table and not schema.subject(other).via
+    ]
     return same[0] if same else name
 
 
@@ -123,7 +132,14 @@ def _find_heads(shape: Shape) -> None:
             continue
         if span.has("colverb") and not span.has("column"):
             continue
-        plural = any(m.plural for m in span.meanings) or span.norm in {"years", "decades", "months", "anos", "decadas", "meses"}
+        plural = any(m.plural for m in span.meanings) or span.norm in {
+            "years",
+            "decades",
+            "months",
+            "anos",
+            "decadas",
+            "meses",
+        }
         near = reading.previous(at, Tag.IN, Tag.OF, Tag.DISTINCT, Tag.MOST, Tag.LEAST)
         asked = near is not None and near[1].tagged(Tag.WHICH)
         shape.heads.append(Head(at, dimension, plural, asked))
@@ -177,7 +193,9 @@ def _measured(shape: Shape, at: int) -> tuple[int, Ref] | None:
     found = [
         (index, ref)
         for index, span in enumerate(reading.spans)
-        if not span.used and span.has("column", "unit", "colverb") and (ref := reading.numeric(span))
+        if not span.used
+        and span.has("column", "unit", "colverb")
+        and (ref := reading.numeric(span))
         and reading.schema.column(ref).role == "measure"
     ]
     return found[0] if found else None
@@ -219,8 +237,15 @@ def _sort_filters(shape: Shape) -> None:
         condition = found.clause[0]
         column = reading.schema.column(condition.ref)
         numeric = column.role == "measure" and condition.operator in {">=", ">", "<=", "<", "between", "="}
-        direct = headed and first is not None and first.at < found.at and (shape.rows_at is None or shape.rows_at > found.at)
-        if grouped and numeric and len(found.clause) == 1 and ((found.averaged and (headed or shape.rows_at is None)) or direct):
+        direct = (
+            headed and first is not None and first.at < found.at and (shape.rows_at is None or shape.rows_at > found.at)
+        )
+        if (
+            grouped
+            and numeric
+            and len(found.clause) == 1
+            and ((found.averaged and (headed or shape.rows_at is None)) or direct)
+        ):
             aggregate: Aggregate = "avg" if found.averaged else column.aggregate or "avg"
             values = tuple(float(value) for value in condition.values)
             shape.havings.append(Having(Measure(aggregate, condition.ref), condition.operator, values))
@@ -239,7 +264,7 @@ def usual(shape: Shape, superlative: Superlative) -> Measure:
     column = shape.reading.schema.column(superlative.by)
     if column.role == "time":
         return Measure("max" if superlative.descending else "min", superlative.by)
-    return Measure("avg" if superlative.averaged else column.aggregate or "avg", superlative.by)
+    return Measure(superlative.aggregate or column.aggregate or "avg", superlative.by)
 
 
 def rank_order(shape: Shape, default: Ref | None) -> list[Order]:
@@ -320,7 +345,7 @@ def _group_head(shape: Shape) -> Head | None:
 
 def _is_best_of_each(shape: Shape) -> bool:
     reading = shape.reading
-    ranked = [s for s in reading.superlatives if s.by and not s.averaged]
+    ranked = [s for s in reading.superlatives if s.by and not s.aggregate]
     return bool(ranked) and not shape.measures and shape.rows_at is not None and not _head_first(shape)
 
 
@@ -342,7 +367,13 @@ def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bo
     measures = list(shape.measures)
     for superlative in reading.superlatives:
         measure = usual(shape, superlative)
-        if reading.dimensions and superlative.by and shape.rows_at is None and not superlative.averaged and not measures:
+        if (
+            reading.dimensions
+            and superlative.by
+            and shape.rows_at is None
+            and not superlative.aggregate
+            and not measures
+        ):
             measure = Measure("max" if superlative.descending else "min", superlative.by)  # "highest rating by genre"
         if measure not in measures:
             measures.append(measure)
@@ -361,7 +392,11 @@ def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bo
     elif reading.superlatives:
         orders = [Order(usual(shape, s), s.descending) for s in reading.superlatives]
         reading_measures = [usual(shape, s) for s in reading.superlatives]
-        orders = [o if o.by in measures else Order(measures[0], o.descending) for o in orders] if reading_measures else orders
+        orders = (
+            [o if o.by in measures else Order(measures[0], o.descending) for o in orders]
+            if reading_measures
+            else orders
+        )
     else:
         orders = [Order(measures[0], descending=not reading.tagged(Tag.ASCENDING))]
     limit = reading.limit
@@ -379,7 +414,7 @@ def _average_superlatives(reading: Reading) -> None:
         if span.tagged(Tag.AVERAGE) and not span.used and any(s.by for s in reading.superlatives):
             reading.use(at)
             for superlative in reading.superlatives:
-                superlative.averaged = True
+                superlative.aggregate = "avg"
 
 
 def _comparison(shape: Shape, base: Query) -> Query:
@@ -415,12 +450,13 @@ def _share(shape: Shape, base: Query) -> Query:
     reading = shape.reading
     percent = next(i for i, s in enumerate(reading.spans) if s.tagged(Tag.PERCENT))
     reading.use(percent)
-    verbs = [
-        i for i, s in enumerate(reading.spans)
-        if i > percent and s.tagged(Tag.BE, Tag.HAVE, Tag.WITH) or (i > percent and s.has("colverb"))
-    ]  # fmt: skip
+    said = [(i, s) for i, s in enumerate(reading.spans) if i > percent]
+    verbs = [i for i, s in said if s.tagged(Tag.BE, Tag.HAVE) or s.has("colverb") or s.norm.startswith(("have", "has"))]
+    verbs = verbs or [i for i, s in said if s.tagged(Tag.WITH, Tag.KNOWN)]
     filters = sorted((f for f in reading.filters if f.clause in shape.clauses), key=lambda f: f.at)
-    verb = next((v for v in verbs if shape.rows_at is None or v > shape.rows_at or any(f.at < v for f in filters)), None)
+    verb = next(
+        (v for v in verbs if shape.rows_at is None or v > shape.rows_at or any(f.at < v for f in filters)), None
+    )
     counted: list[Clause] = [f.clause for f in filters if verb is not None and f.at >= verb]
     if not counted:
         counted = [f.clause for f in filters]
@@ -473,7 +509,11 @@ def _asks_usual_figure(shape: Shape) -> bool:
     if any(isinstance(show, Dimension) for show in reading.shows):
         return False
     first = next((i for i, s in enumerate(reading.spans) if s.has("column") and s.used), None)
-    return first is not None and (shape.rows_at is None or first < shape.rows_at) and reading.tagged(Tag.WHICH, Tag.OF, Tag.BE, Tag.HOW_MANY)
+    return (
+        first is not None
+        and (shape.rows_at is None or first < shape.rows_at)
+        and reading.tagged(Tag.WHICH, Tag.OF, Tag.BE, Tag.HOW_MANY)
+    )
 
 
 def _total(shape: Shape, base: Query) -> Query:

@@ -121,7 +121,9 @@ def _is_presence(reading: Reading, at: int, target: int, beyond: Span | None) ->
     if any(s.tagged(Tag.MOST, Tag.LEAST, Tag.AVERAGE, Tag.SUM) for s in between):
         return False
     if beyond is not None and (
-        beyond.kind in {"number", "decade", "name"} or beyond.tagged(*_AFTER_PRESENCE) or beyond.has("high", "low", "value")
+        beyond.kind in {"number", "decade", "name"}
+        or beyond.tagged(*_AFTER_PRESENCE)
+        or beyond.has("high", "low", "value")
     ):
         return False
     if _denied(reading, at):
