@@ -1,6 +1,7 @@
 """What a new machine does before its first question: load what is slow to load, open what is slow to open."""
 
 import logging
+from importlib import import_module
 
 import azure.durable_functions as df
 from azure.functions.warmup import WarmUpContext
@@ -23,10 +24,6 @@ def warmup(context: WarmUpContext) -> None:
 
 
 def _open_doors() -> None:
-    import pyarrow.compute  # noqa: F401
-    import pyarrow.dataset  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-
     from shared.catalog import load_dataset
     from shared.conversations import conversations
     from shared.cosmos import container
@@ -37,6 +34,8 @@ def _open_doors() -> None:
     from shared.settings import settings
     from shared.sql_guard import guard_sql
 
+    for module in ("pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"):
+        import_module(module)
     conversations()
     container("limits")
     dataset = load_dataset(settings().chat_dataset)
