@@ -202,7 +202,8 @@ def _stretch(spans: Sequence[Span], at: int) -> tuple[int, int]:
     """Return the place of the name that the unknown span at ``at`` begins; an empty one where it is none."""
     for opener in range(at - 1, max(at - 6, -1), -1):
         if _opens_title(spans, opener) and (end := _title_end(spans, opener + 1)) > at:
-            return opener + 1, end
+            before_name = end < len(spans) and spans[end].kind == "name"
+            return (opener + 1, opener + 1) if before_name else (opener + 1, end)
         if spans[opener].kind == "mark":
             break
     end = at + 1
@@ -232,21 +233,31 @@ def _stretch(spans: Sequence[Span], at: int) -> tuple[int, int]:
             spans[end].has("column", "verb") or spans[end].norm == "'s" or _one_person(spans[end])
         )
     else:
-        opens = _opens_any(before)
+        opens = _opens_any(spans, spans.index(before), end)
     after_subject = end < len(spans) and spans[end].has("subject") and unknown >= 2
     possessive = end < len(spans) and spans[end].norm == "'s"
-    return (start, end) if opens or after_subject or possessive else (start, start)
+    named = end < len(spans) and spans[end].kind == "name"
+    return (start, end) if (opens or after_subject or possessive) and not named else (start, start)
 
 
 def _one_person(span: Span) -> bool:
     return span.has("subject") and not any(meaning.plural for meaning in span.all("subject"))
 
 
-def _opens_any(span: Span) -> bool:
-    return span.has("phrase", "verb") or span.tagged(
-        Tag.DO, Tag.HAVE, Tag.ABOUT, Tag.CALLED, Tag.THAN, Tag.COMPARE, Tag.VERSUS, Tag.CONTAINS, Tag.THE_WORD,
-        Tag.STARTS, Tag.ENDS, Tag.BE, Tag.WHO,
-    )  # fmt: skip
+def _opens_any(spans: Sequence[Span], at: int, end: int) -> bool:
+    """Whether a name may follow the span at ``at``, to end before the one at ``end``."""
+    span = spans[at]
+    if span.has("phrase", "verb") or span.tagged(
+        Tag.ABOUT, Tag.CALLED, Tag.THAN, Tag.COMPARE, Tag.VERSUS, Tag.CONTAINS, Tag.THE_WORD, Tag.STARTS, Tag.ENDS, Tag.WHO,
+    ):  # fmt: skip
+        return True
+    rest = spans[end:]
+    if span.tagged(Tag.BE):
+        return at == 0 and bool(rest)
+    if span.tagged(Tag.DO):
+        return any(later.has("verb", "colverb") for later in rest)
+    counted = any(earlier.tagged(Tag.HOW_MANY) for earlier in spans[:at])
+    return span.tagged(Tag.HAVE) and (any(later.has("verb") for later in rest) or (counted and end - at > 2))
 
 
 def _opens_title(spans: Sequence[Span], at: int) -> bool:
@@ -289,7 +300,7 @@ def _title_end(spans: Sequence[Span], start: int) -> int:
             break
         if (span.tagged(Tag.AND) or span.norm == ",") and following and following.tagged(*_ASKS):
             break
-        if span.tagged(Tag.IN, Tag.FROM, Tag.OF) and following and (following.year or following.kind == "decade"):
+        if span.tagged(Tag.IN, Tag.FROM, Tag.OF) and following and _dates_or_measures(following):
             break
         if span.tagged(*_BOUNDS):
             break
@@ -310,6 +321,10 @@ def _title_end(spans: Sequence[Span], start: int) -> int:
     if end > start and spans[start].tagged(Tag.MOST, Tag.LEAST, Tag.TOP, Tag.BOTTOM):
         return start
     return end
+
+
+def _dates_or_measures(span: Span) -> bool:
+    return span.year or span.kind == "decade" or span.has("unit")
 
 
 def _tail_verb(spans: Sequence[Span], start: int) -> bool:

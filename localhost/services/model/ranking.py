@@ -21,7 +21,7 @@ def read_superlatives(reading: Reading) -> None:
             reading.superlatives.append(Superlative(at, span.tagged(Tag.COMMON), counted="*"))
         elif span.tagged(Tag.MOST, Tag.LEAST) and not span.has("column"):
             _read_general_word(reading, at, span)
-        elif span.tagged(Tag.FIRST, Tag.LAST) and not span.has("colverb"):
+        elif span.tagged(Tag.FIRST, Tag.LAST) and not _is_verb(reading, at):
             _read_first(reading, at, span)
         elif span.tagged(Tag.TOP, Tag.BOTTOM):
             reading.use(at)
@@ -113,6 +113,14 @@ def _column_near(reading: Reading, at: int, *, forward: bool) -> tuple[int, Span
             return index, span
         return None
     return None
+
+
+def _is_verb(reading: Reading, at: int) -> bool:
+    """Whether "last" is what films do: "films that last ..."."""
+    before = reading.previous(at)
+    return reading.spans[at].has("colverb") and before is not None and (
+        before[1].has("subject", "value") or before[1].tagged(Tag.DO) or before[1].kind == "name"
+    )
 
 
 def _read_first(reading: Reading, at: int, span: Span) -> None:

@@ -83,6 +83,7 @@ class Reading:
     among: list[Condition] = field(default_factory=list[Condition])
     shows: list[Ref | Dimension] = field(default_factory=list[Ref | Dimension])
     limit: int | None = None
+    trend: bool = False
     assumptions: list[str] = field(default_factory=list[str])
 
     def tagged(self, *tags: Tag) -> bool:

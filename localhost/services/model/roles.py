@@ -160,9 +160,13 @@ def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Sub
     )
     if plural or reading.tagged(Tag.AVERAGE, Tag.SUM, Tag.MEDIAN):
         return person, False
-    attribute = any(span.has("column", "colverb", "high", "low") or span.tagged(Tag.WHEN, Tag.YEAR) for span in spans)
+    asked = any(reading.schema.subject(m.subject).person and not m.plural for span in spans for m in span.all("subject"))
+    if reading.tagged(Tag.WHO) and not asked:
+        return person, False
+    if any(span.has("column") and (span.norm.startswith("average") or " medi" in span.norm) for span in spans):
+        return None, False
+    attribute = any(span.has("column", "colverb", "high", "low", "unit") or span.tagged(Tag.WHEN, Tag.YEAR) for span in spans)
     attribute = attribute or any(hinted(reading, span) for span in spans)
-    asked = any(reading.schema.subject(m.subject).person for span in spans for m in span.all("subject"))
     valued = any(span.has("value") for span in spans)
     if attribute or asked or valued:
         return _thing(reading), True

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from localhost.services.model.bounds import hinted
 from localhost.services.model.grouping import dimension_of
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.query import Aggregate, Clause, Dimension, Having, Measure, Order, Query
@@ -162,6 +163,7 @@ def _find_measures(shape: Shape) -> None:
             _add(shape, Measure(aggregate, ref))
         elif span.tagged(Tag.HOW_MANY, Tag.NUMBER_OF):
             _count(shape, at)
+    _share_column(shape)
     for at, span in enumerate(reading.spans):
         if span.used or not span.has("column", "unit"):
             continue
@@ -176,6 +178,18 @@ def _find_measures(shape: Shape) -> None:
                 reading.use(later[0])
                 _add(shape, Measure(next(a for t, a in _AGGREGATES.items() if later[1].tagged(t)), ref))
                 reading.shows.remove(ref)
+
+
+def _share_column(shape: Shape) -> None:
+    """Let aggregates said in a row share their column: "average, minimum and maximum rating"."""
+    refs = {measure.ref for measure in shape.measures if measure.ref and measure.aggregate != "count"}
+    if len(refs) != 1:
+        return
+    for at, span in enumerate(shape.reading.spans):
+        aggregate = next((a for tag, a in _AGGREGATES.items() if span.tagged(tag)), None)
+        if aggregate and not span.used and not span.has("column"):
+            shape.reading.use(at)
+            _add(shape, Measure(aggregate, next(iter(refs))))
 
 
 def _add(shape: Shape, measure: Measure) -> None:
@@ -345,8 +359,8 @@ def _group_head(shape: Shape) -> Head | None:
 
 def _is_best_of_each(shape: Shape) -> bool:
     reading = shape.reading
-    ranked = [s for s in reading.superlatives if s.by and not s.aggregate]
-    return bool(ranked) and not shape.measures and shape.rows_at is not None and not _head_first(shape)
+    ranked = [s for s in reading.superlatives if not s.counted and not s.aggregate]
+    return bool(ranked) and not reading.trend and not shape.measures and shape.rows_at is not None and not _head_first(shape)
 
 
 def _head_first(shape: Shape) -> bool:
@@ -354,7 +368,7 @@ def _head_first(shape: Shape) -> bool:
 
 
 def _best_of_each(shape: Shape, base: Query, dimensions: list[Dimension]) -> Query:
-    orders = rank_order(shape, None)
+    orders = rank_order(shape, shape.reading.schema.rank_of(shape.reading.schema.subject(shape.rows)))
     return base.with_(
         form="best_of_each", dimensions=tuple(dimensions), orders=tuple(orders), limit=shape.reading.limit or 1,
         show=tuple(shape.reading.shows),
@@ -370,6 +384,7 @@ def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bo
         if (
             reading.dimensions
             and superlative.by
+            and not reading.trend
             and shape.rows_at is None
             and not superlative.aggregate
             and not measures
@@ -386,7 +401,7 @@ def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bo
     if any(m.aggregate != "count" for m in measures) and Measure("count") not in measures:
         measures.append(Measure("count"))
     ranked = [s for s in reading.superlatives if s.by or s.counted or not reading.dimensions]
-    trend = any(d.bin for d in dimensions) and not ranked
+    trend = reading.trend or (any(d.bin for d in dimensions) and not ranked)
     if trend:
         orders = [Order(d, descending=False) for d in dimensions]
     elif reading.superlatives:
@@ -422,6 +437,7 @@ def _comparison(shape: Shape, base: Query) -> Query:
     _average_superlatives(reading)
     measures = list(shape.measures)
     measures += [m for s in reading.superlatives if (m := usual(shape, s)) not in measures]
+    measures += [Measure("avg", ref) for ref in _compared_by(reading)]
     for ref in [r for r in reading.shows if isinstance(r, Ref)]:
         measures.append(Measure(reading.schema.column(ref).aggregate or "avg", ref))
     for head in shape.heads:
@@ -443,6 +459,15 @@ def _comparison(shape: Shape, base: Query) -> Query:
         form="group", dimensions=tuple(reading.dimensions), measures=tuple(dict.fromkeys(measures)), orders=tuple(orders),
         among=tuple(reading.among), havings=tuple(shape.havings),
     )  # fmt: skip
+
+
+def _compared_by(reading: Reading) -> list[Ref]:
+    """Return the columns that comparatives tell of: "longer than"; and use the "on average" that goes with them."""
+    comparatives = [span for span in reading.spans if span.tagged(Tag.MORE_THAN, Tag.LESS_THAN)]
+    refs = [ref for span in comparatives if (ref := hinted(reading, span))]
+    if refs:
+        reading.use(*(i for i, s in enumerate(reading.spans) if s.tagged(Tag.AVERAGE) or hinted(reading, s)))
+    return refs
 
 
 def _share(shape: Shape, base: Query) -> Query:
@@ -489,10 +514,11 @@ def _average_of_groups(shape: Shape, base: Query) -> Query | None:
     reading = shape.reading
     wanted = [i for i, s in enumerate(reading.spans) if s.tagged(Tag.AVERAGE) and not s.used]
     counting = Measure("count") in shape.measures or any(_averages_rows(shape, i) for i in wanted)
-    dimensions = list(reading.dimensions)
-    if not (wanted and counting and dimensions) or any(m.ref for m in shape.measures):
+    dimensions = list(reading.dimensions) or ([head.dimension for head in shape.heads] if counting else [])
+    counting = counting or (shape.rows_at is not None and not shape.measures and not reading.shows)
+    if not (wanted and counting and dimensions) or any(m.ref for m in shape.measures) or reading.superlatives:
         return None
-    reading.use(*wanted)
+    reading.use(*wanted, *(head.at for head in shape.heads))
     return base.with_(form="average_of_groups", dimensions=tuple(dimensions), havings=tuple(shape.havings))
 
 

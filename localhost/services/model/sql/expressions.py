@@ -7,6 +7,7 @@ from localhost.services.model.query import Clause, Condition, Dimension, Having,
 from localhost.services.model.schema import Schema
 from localhost.services.model.sql.literals import compare, folded, literal, pattern
 from localhost.services.model.sql.source import Source
+from localhost.services.model.text import fold
 from localhost.services.model.vocabulary import Ref
 
 
@@ -121,6 +122,8 @@ class Expressions:
             return f"array_contains(split({ref}, {literal(column.separator or ',')}), {literal(values[0])})"
         if operator in {"null", "not null"}:
             return f"{ref} IS {operator.upper()}"
+        if operator == "is":
+            return f"{folded(str(ref))} = {literal(fold(str(values[0])))}"
         if operator in {"contains", "starts", "ends"}:
             held = pattern(str(values[0]))
             shape = {"contains": f"%{held}%", "starts": f"{held}%", "ends": f"%{held}"}[operator]
