@@ -45,7 +45,9 @@ class LakeTables:
                 mark = (stat.st_mtime_ns, stat.st_ino)
                 if self._seen.get(folder.name) == mark or (version := current(self._lake, folder.name)) is None:
                     continue
-                tables = {table: table_folder(self._lake, version, table) for table in version.tables}
+                folders = {table: table_folder(self._lake, version, table) for table in version.tables}
+                # Neither engine can make a table of no files; the others should not be missing for it.
+                tables = {table: path for table, path in folders.items() if any(path.glob("*.parquet"))}
                 publish(version, tables)
                 self._schemas[folder.name] = {table: _schema(path) for table, path in tables.items()}
                 self._seen[folder.name] = mark

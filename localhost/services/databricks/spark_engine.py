@@ -147,10 +147,10 @@ class SparkEngine:
         session = self._session
         if session is None or self.failure is not None:
             raise QueryFailedError(f"Spark does not answer: {self.failure}", error_code="TEMPORARILY_UNAVAILABLE")
-        self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
         group = uuid4().hex
         context = session.sparkContext
         with cancellation.interrupting(lambda: context.cancelJobGroup(group)), _in_databricks_words():
+            self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
             context.setJobGroup(group, "query", interruptOnCancel=True)
             result = work(session)
             cancellation.check()

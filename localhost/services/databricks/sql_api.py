@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localhost.services.databricks import results
-from localhost.services.databricks.engine import Parameter
+from localhost.services.databricks.engine import Parameter, ResultSet
 from localhost.services.databricks.statements import Statement, StatementRequest, Statements
 from localhost.services.databricks.wire import (
     ENGINE_HEADER,
@@ -23,6 +23,7 @@ from localhost.services.databricks.wire import (
 
 WAREHOUSE_ID = "standin000000001"
 QUERY_TAGS = 20
+FEW_ROWS = 500
 _HISTORY_STATES = {
     "PENDING": "QUEUED",
     "RUNNING": "RUNNING",
@@ -83,7 +84,7 @@ class SqlApi:
         result = statement.work.result
         if result is None:
             raise ApiError(404, "NOT_FOUND", f"The statement {statement.id} has no result: it is {statement.state}.")
-        content = await asyncio.to_thread(results.chunk, result, request.path_params["index"], statement.id)
+        content = await _chunk(result, request.path_params["index"], statement.id)
         if content is None:
             raise invalid(f"The statement {statement.id} has no chunk {request.path_params['index']}.")
         return JSONResponse(content)
@@ -166,8 +167,15 @@ async def _answer(statement: Statement) -> Response:
             content["status"]["sql_state"] = work.error.sql_state
     elif (result := work.result) is not None:
         content["manifest"] = results.manifest(result)
-        content["result"] = await asyncio.to_thread(results.chunk, result, 0, statement.id)
+        content["result"] = await _chunk(result, 0, statement.id)
     return JSONResponse(content, headers={ENGINE_HEADER: statement.engine} if statement.engine else None)
+
+
+async def _chunk(result: ResultSet, index: int, statement_id: str) -> dict[str, Any] | None:
+    if result.table.num_rows <= FEW_ROWS:
+        return results.chunk(result, index, statement_id)
+    # Others should not wait while thousands of rows become text.
+    return await asyncio.to_thread(results.chunk, result, index, statement_id)
 
 
 def _history_entry(statement: Statement) -> dict[str, Any]:

@@ -111,6 +111,17 @@ def test_runs_can_be_made_to_fail(jobs, faults):
     assert (details.code, details.type) == (TerminationCodeCode.CLUSTER_ERROR, TerminationTypeType.CLOUD_FAILURE)
 
 
+def test_runs_can_be_made_to_fail_in_their_work(jobs, faults):
+    """With the code of a workload, `fail_run` is an error of the SQL."""
+    detail = {"message": "[TABLE_OR_VIEW_NOT_FOUND] No.", "error_code": "RUN_EXECUTION_ERROR"}
+    faults.add(Fault(effect="fail_run", detail=detail))
+
+    run = until_ended(jobs, start(jobs))
+
+    assert (run.state.life_cycle_state, run.state.result_state) == (Life.TERMINATED, Result.FAILED)
+    assert jobs.get_run_output(run.tasks[0].run_id).error == "[TABLE_OR_VIEW_NOT_FOUND] No."
+
+
 def test_a_hanging_run_ends_when_it_is_cancelled(jobs, faults):
     """`hang_run` keeps a run RUNNING until somebody cancels it."""
     faults.add(Fault(effect="hang_run"))

@@ -4,10 +4,13 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from small_workspace import publish_imdb
 
+from localhost.services.databricks.duckdb_engine import DuckDbEngine
 from localhost.services.databricks.engine import Cancellation, QueryCancelledError, QueryFailedError
 from localhost.services.databricks.engines import WarmingEngine, open_engine
 from localhost.services.databricks.spark_engine import SparkEngine
+from localhost.tables import table_folder
 
 # What Spark gives, SQL by SQL; test_engine_parity.py asks Spark itself.
 MENDED = {
@@ -87,6 +90,20 @@ def test_reads_the_lake_and_nothing_else(duckdb, sql):
     """Nothing is changed, and no file outside the tables is read."""
     with pytest.raises(QueryFailedError):
         duckdb.execute(sql, (), None, Cancellation())
+
+
+def test_a_table_without_files_hides_no_other(tmp_path):
+    """A published table that has no file yet is not found; those beside it are."""
+    published = publish_imdb(tmp_path)
+    for file in table_folder(tmp_path, published, "title_ratings").iterdir():
+        file.unlink()
+    engine = DuckDbEngine(tmp_path)
+    engine.start()
+
+    assert engine.execute("SELECT * FROM imdb.title_basics", (), 3, Cancellation()).truncated
+    with pytest.raises(QueryFailedError, match=r"^\[TABLE_OR_VIEW_NOT_FOUND\]"):
+        engine.execute("SELECT * FROM imdb.title_ratings", (), None, Cancellation())
+    engine.close()
 
 
 def test_a_cancelled_query_does_not_start(duckdb):

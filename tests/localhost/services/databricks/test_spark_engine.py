@@ -111,6 +111,20 @@ def test_spark_answers_once_it_is_ready(spark, duckdb):
     assert (engine.about()["spark"], engine.about()["approximate"]) == ("ready", False)
 
 
+def test_duckdb_answers_for_a_spark_that_died(spark, duckdb, monkeypatch):
+    """Where the JVM has ended, `auto` goes back to DuckDB and says why; `spark` says that it cannot."""
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(52)"])
+    ended.wait()
+    monkeypatch.setattr(spark, "_jvm", ended)
+    engine = WarmingEngine(duckdb, spark)
+
+    assert execute(engine, "SELECT 1").engine == "duckdb"
+    assert engine.about()["spark"] == "failed: its JVM ended with code 52"
+    with pytest.raises(QueryFailedError, match="code 52") as failure:
+        execute(spark, "SELECT 1")
+    assert failure.value.error_code == "TEMPORARILY_UNAVAILABLE"
+
+
 JVM_OF_A_PROCESS = """
 import sys, time
 from pathlib import Path
