@@ -192,9 +192,8 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
     ref, _, subject, _, used = target
     if subject:
         front = reading.previous(at)
-        return (
-            front is not None and front[1].tagged(Tag.WITH, Tag.HAVE, Tag.KNOWN) and _other_head(reading, at, subject)
-        )
+        counts = front is not None and (front[1].tagged(Tag.WITH, Tag.HAVE, Tag.KNOWN) or front[1].has("verb"))
+        return counts and _other_head(reading, at, subject)
     if ref and reading.schema.column(ref).role == "time":
         return False
     ranked = any(reading.spans[index].has("high", "low") for index in used)

@@ -106,8 +106,8 @@ def _column_near(reading: Reading, at: int, *, forward: bool) -> tuple[int, Span
             and reading.numeric(span)
             and not (span.used and span.kind != "phrase")
         ):
-            if span.has("colverb") and not span.has("column"):
-                return None if forward else None
+            if span.has("colverb") and not span.has("column") and (forward or index < at - 1):
+                return None  # only "dura más" tells of a measure by its verb
             return (index, span) if not span.used else None
         if forward and span.has("subject") and not span.used:
             return index, span

@@ -191,6 +191,10 @@ def _check_substance(shape: Shape, query: Query) -> None:
     empty = not (query.clauses or query.measures or query.orders or query.show or query.dimensions or query.share)
     if query.form == "list" and empty and shape.rows_at is None:
         raise UnclearError("nothing")
+    if reading.limit and query.limit != reading.limit:
+        raise UnclearError("leftover", str(reading.limit))
+    if shape.havings and not query.havings:
+        raise UnclearError("count", *(str(int(having.values[0])) for having in shape.havings))
 
 
 def _check_leftovers(reading: Reading) -> None:

@@ -85,7 +85,12 @@ def _near(reading: Reading, at: int) -> tuple[Span | None, Span | None]:
 
 
 def _asks_who(reading: Reading, at: int) -> bool:
-    return any(span.tagged(Tag.WHO) for span in reading.spans[:at])
+    """Whether who did it is asked: "who directed", "which director made"."""
+    earlier = reading.spans[:at]
+    if any(span.tagged(Tag.WHO) for span in earlier):
+        return True
+    named = [reading.schema.subject(m.subject) for span in earlier for m in span.all("subject") if not m.plural]
+    return any(subject.person for subject in named) and all(subject.person for subject in named)
 
 
 def _thing(reading: Reading) -> Subject:
