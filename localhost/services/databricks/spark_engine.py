@@ -49,7 +49,6 @@ class SparkEngine:
     def __init__(self, lake: Path) -> None:
         self._tables = LakeTables(lake.resolve())
         self._home: Path | None = None
-        self._starting: Thread | None = None
         self._started = Event()
         self._closing = Event()
         self._session: SparkSession | None = None
@@ -72,8 +71,7 @@ class SparkEngine:
     def start(self) -> None:
         """Start the JVM in the background."""
         self._home = Path(mkdtemp(prefix="lakehouse-spark-"))
-        self._starting = Thread(target=self._start, args=(self._home,), name="spark-start", daemon=True)
-        self._starting.start()
+        Thread(target=self._start, args=(self._home,), name="spark-start", daemon=True).start()
 
     def execute(
         self,
@@ -119,12 +117,11 @@ class SparkEngine:
     def close(self) -> None:
         """End Spark and its JVM."""
         self._closing.set()
-        if self._home is None or self._starting is None:
+        if self._home is None:
             return
-        while self._starting.is_alive():
+        while not self._started.wait(READY_POLL_SECONDS):
             if jvm := jvm_process():
                 jvm.kill()
-            self._starting.join(READY_POLL_SECONDS)
         stop(self._session)
         shutil.rmtree(self._home, ignore_errors=True)
 
