@@ -1,7 +1,5 @@
 """A small lake with IMDb tables, and the real SDK's client for the stand-in over it."""
 
-import warnings
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 from databricks.sdk import WorkspaceClient
@@ -64,6 +62,4 @@ def publish_imdb(lake, tables=TABLES):
 
 
 def connect(url, token="dapi-local"):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return WorkspaceClient(host=url, token=token, auth_type="pat")
+    return WorkspaceClient(host=url, token=token, auth_type="pat")

@@ -341,6 +341,13 @@ def test_a_token_is_needed(url):
         assert json.loads(answer.read())["error_code"] == "UNAUTHENTICATED"
 
 
+def test_the_client_starts_without_a_warning(url, caplog):
+    """The SDK finds what it asks a host for, so nothing alarming is logged at each start."""
+    connect(url).current_user.me()
+
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("databricks")] == []
+
+
 def test_what_is_missing_is_named(workspace):
     """An operation that the stand-in has not is answered with 501 and its name."""
     with pytest.raises(NotThere, match=r"GET /api/2\.\d/clusters"):
