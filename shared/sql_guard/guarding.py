@@ -34,7 +34,7 @@ def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
         refuse("unsupported", "That can be read in two ways; write a plainer query.")
     queries = Queries(dataset)
     queries.check(again)
-    return GuardedSql(written, tuple(sorted(queries.tables)), tuple(sorted(queries.columns)), row_limit, limited)
+    return GuardedSql(written, tuple(queries.tables), tuple(queries.columns), row_limit, limited)
 
 
 def _read(sql: str) -> Expr:

@@ -4,6 +4,9 @@ A kind that is not listed is refused, and so is a part: sqlglot hangs INTO, lock
 nodes that are harmless without.
 """
 
+from collections.abc import Iterator
+from typing import cast
+
 from sqlglot import Expr, exp
 
 from shared.sql_guard.reasons import refuse
@@ -132,7 +135,7 @@ PARTS: dict[type[Expr], frozenset[str]] = {
 }  # fmt: skip
 
 # Refused kinds that deserve a better word than "unsupported".
-_WORSE: dict[type[Expr], str] = {
+_WORSE: dict[type[object], str] = {
     exp.Into: "write",
     exp.Insert: "write",
     exp.MultitableInserts: "write",
@@ -162,46 +165,50 @@ CHAINS = (
 )  # fmt: skip
 
 
+def children(node: Expr) -> Iterator[tuple[str, Expr]]:
+    """Yield the nodes right below ``node``, each with the part that it is of."""
+    for part, value in node.args.items():
+        # "_type" is the parser's note of what is written beside it.
+        if isinstance(value, Expr) and part != "_type":
+            yield part, value
+        elif isinstance(value, list):
+            for child in cast("list[object]", value):
+                if isinstance(child, Expr):
+                    yield part, child
+
+
 def check_nodes(tree: Expr) -> None:
     """Refuse a tree that holds anything not on the list, or is larger or deeper than any query needs to be."""
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table | exp.Values):
         refuse(_WORSE.get(type(tree), "not_a_query"), "Only a query that reads is run: SELECT ... FROM ...")
     pending: list[tuple[Expr, int]] = [(tree, 0)]
-    count = selects = 0
+    nodes = selects = 0
     while pending:
         node, depth = pending.pop()
-        count += 1
-        kind = type(node)
-        parts = PARTS.get(kind)
-        if parts is None:
-            refuse(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
         if depth > MAX_DEPTH:
             refuse("too_deep", "The SQL is nested too deeply.")
-        if kind is exp.Select:
-            selects += 1
-            if not node.expressions:
-                refuse("syntax", "SELECT names no columns.")
-        for part, value in node.args.items():
-            if value is None or value is False or value == []:
-                continue
-            if part not in parts:
-                _refuse_part(kind, part, value)
-            if part == "_type":
-                continue  # The parser's note of the type that is written beside it.
-            children = value if isinstance(value, list) else [value]
-            chained = part == "this" and kind in CHAINS
-            for child in children:
-                if isinstance(child, Expr):
-                    level = depth if chained and type(child) is kind else depth + 1
-                    pending.append((child, level))
-    if count > MAX_NODES:
+        _check_node(node)
+        nodes += 1
+        selects += isinstance(node, exp.Select)
+        for part, child in children(node):
+            chained = part == "this" and type(child) is type(node) and isinstance(node, CHAINS)
+            pending.append((child, depth if chained else depth + 1))
+    if nodes > MAX_NODES:
         refuse("too_long", "The SQL has too many parts; ask for less at once.")
     if selects > MAX_SELECTS:
         refuse("too_many_relations", f"The SQL has more than {MAX_SELECTS} SELECTs; ask for less at once.")
 
 
-def _refuse_part(kind: type[Expr], part: str, value: object) -> None:
-    if kind is exp.With and part == "recursive":
-        refuse("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
-    reason = _WORSE_PARTS.get(part) or _WORSE.get(type(value), "unsupported")  # type: ignore[arg-type]
-    refuse(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")
+def _check_node(node: Expr) -> None:
+    kind = type(node)
+    allowed = PARTS.get(kind)
+    if allowed is None:
+        refuse(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
+    if kind is exp.Select and not node.expressions:
+        refuse("syntax", "SELECT names no columns.")
+    for part, value in node.args.items():
+        if part not in allowed and value is not None and value is not False and value != []:
+            if kind is exp.With and part == "recursive":
+                refuse("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
+            reason = _WORSE_PARTS.get(part) or _WORSE.get(type(value), "unsupported")
+            refuse(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from shared.sql_guard.reasons import refuse
 
@@ -107,7 +108,4 @@ def _is_ambiguous(group: _Group) -> bool:
     starts = sorted(group.starts)
     if len(starts) == 1:
         return False
-    return any(
-        later.startswith(start) or "\\" in (start[:1], later[:1])
-        for start, later in zip(starts, starts[1:], strict=False)
-    )
+    return any(later.startswith(start) or "\\" in (start[:1], later[:1]) for start, later in pairwise(starts))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Never
 
 from shared.sql_guard.reasons import refuse
 from shared.sql_guard.values import Rows, Value
@@ -62,6 +63,8 @@ class Scope:
     relations: list[Relation] = field(default_factory=list[Relation])
     merged: set[str] = field(default_factory=set[str])
     aliases: dict[str, Value] = field(default_factory=dict[str, Value])
+    # ORDER BY sees what is selected before what it was selected from.
+    aliases_first: bool = False
     parameters: list[dict[str, Value]] = field(default_factory=list[dict[str, Value]])
     # Pairs of sets of relations that an equality ties together.
     links: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
@@ -80,6 +83,12 @@ class Scope:
     def is_big(self) -> bool:
         return any(relation.rows.big for relation in self.relations)
 
+    def knows(self, name: str) -> bool:
+        """Say whether a column or alias has this name, here or around, so that Spark does not take it for a call."""
+        if name in self.aliases or any(name in r.columns and not r.hidden for r in self.relations):
+            return True
+        return self.outer.knows(name) if self.outer else False
+
     def parameter(self, name: str) -> Value | None:
         """Return the lambda parameter called ``name``, the innermost first."""
         for names in reversed(self.parameters):
@@ -97,18 +106,18 @@ class Found:
     column: str = ""
 
 
-def find_column(scope: Scope, names: list[str], *, aliases_first: bool = False) -> Found:
+def find_column(scope: Scope, names: list[str]) -> Found:
     """Return what the dotted ``names`` (lower case) mean in ``scope``.
 
     Raises:
         SqlRefusedError: nothing in scope can have that name, or two things have it.
     """
-    found = _in_scope(scope, names, aliases_first=aliases_first)
+    found = _in_scope(scope, names)
     if found is not None:
         return found
     outer = scope.outer
     while outer is not None:
-        found = _in_scope(outer, names, aliases_first=False)
+        found = _in_scope(outer, names)
         if found is not None:
             outer.touched |= found.value.owners
             scope.reads_outer = True
@@ -117,9 +126,9 @@ def find_column(scope: Scope, names: list[str], *, aliases_first: bool = False) 
     _refuse_unknown(scope, names)
 
 
-def _in_scope(scope: Scope, names: list[str], *, aliases_first: bool) -> Found | None:
+def _in_scope(scope: Scope, names: list[str]) -> Found | None:
     if len(names) == 1:
-        if aliases_first and names[0] in scope.aliases:
+        if scope.aliases_first and names[0] in scope.aliases:
             return Found(scope.aliases[names[0]])
         return _unqualified(scope, names[0])
     return _qualified(scope, names) or _field_of(scope, names[0])
@@ -162,7 +171,7 @@ def _qualified(scope: Scope, names: list[str]) -> Found | None:
 
 
 def _field_of(scope: Scope, name: str) -> Found | None:
-    """A dotted name may also be a field of the struct column ``name``."""
+    """Return the struct column ``name``: a dotted name may also be a field of one."""
     if name in scope.merged or sum(name in r.columns and not r.hidden for r in scope.relations) == 1:
         return _unqualified(scope, name)
     if name in scope.aliases:
@@ -176,7 +185,7 @@ def _found(scope: Scope, index: int, name: str) -> Found:
     return Found(relation.columns[name].of(1 << index), relation.table, name)
 
 
-def _refuse_unknown(scope: Scope, names: list[str]) -> None:
+def _refuse_unknown(scope: Scope, names: list[str]) -> Never:
     written = ".".join(names)[:80]
     if len(names) > 1:
         known = ", ".join(sorted(relation.alias for relation in scope.relations if relation.alias))

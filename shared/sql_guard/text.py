@@ -28,7 +28,7 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _RAW_TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
-_HINT = re.compile(r"/\*\+[\w\s,.()`]*\*/")
+_HINT = re.compile(r"/\*\+(?:[\w\s,.()`]|'\w*')*\*/")
 # Tab, line feed and carriage return are the only control characters that a query has a use for.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Invisible outside a string, they only serve to make two names look alike.
