@@ -118,8 +118,10 @@ def _column_near(reading: Reading, at: int, *, forward: bool) -> tuple[int, Span
 def _is_verb(reading: Reading, at: int) -> bool:
     """Whether "last" is what films do: "films that last ..."."""
     before = reading.previous(at)
-    return reading.spans[at].has("colverb") and before is not None and (
-        before[1].has("subject", "value") or before[1].tagged(Tag.DO) or before[1].kind == "name"
+    return (
+        reading.spans[at].has("colverb")
+        and before is not None
+        and (before[1].has("subject", "value") or before[1].tagged(Tag.DO) or before[1].kind == "name")
     )
 
 

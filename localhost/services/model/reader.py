@@ -1,7 +1,8 @@
 """Read a question into queries, or say which words stood in the way."""
 
-from localhost.services.model.comparing import compare_names, read_comparison, use_marks
 from localhost.services.model.bounds import hinted, read_bounds
+from localhost.services.model.comparing import compare_names, read_comparison, use_marks
+from localhost.services.model.forms import build
 from localhost.services.model.grouping import read_groups
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.names import find_names, force_name
@@ -11,7 +12,7 @@ from localhost.services.model.ranking import read_superlatives
 from localhost.services.model.reading import Named, Reading, UnclearError
 from localhost.services.model.roles import default_person, read_names
 from localhost.services.model.schema import Schema
-from localhost.services.model.shape import Shape, build, choose_rows, shape_of
+from localhost.services.model.shape import Shape, choose_rows, shape_of
 from localhost.services.model.spans import Span
 from localhost.services.model.text import tokenize
 from localhost.services.model.values import read_missing, read_texts, read_values
@@ -146,7 +147,7 @@ def _names(named: list[Named]) -> list[str]:
 
 def _same_label(reading: Reading, item: Ref | Dimension, subject: str) -> bool:
     own = reading.schema.subject(subject)
-    return isinstance(item, Dimension) and item.subject == subject or item == reading.schema.label(own)
+    return (isinstance(item, Dimension) and item.subject == subject) or item == reading.schema.label(own)
 
 
 def _all_facts(reading: Reading, subject: str) -> list[Ref | Dimension]:

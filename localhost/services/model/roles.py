@@ -2,7 +2,7 @@
 
 import re
 
-from localhost.services.model.bounds import hinted
+from localhost.services.model.bounds import hinted, speaks_of_average
 from localhost.services.model.comparing import compares
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.reading import Named, Reading
@@ -147,10 +147,8 @@ def _after_phrase(reading: Reading, at: int, phrase: Span, person: Subject | Non
 def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Subject | None, bool]:
     spans = reading.spans
     before = next((span for _, span in reading.before(at, Tag.BOTH, Tag.OF)), None)
-    if (
-        before
-        and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN)
-        or (before and before.norm == ",")
+    if (before and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN)) or (
+        before and before.norm == ","
     ):
         for earlier in reversed(reading.named):
             return (reading.schema.subject(earlier.subject) if earlier.subject else None), earlier.title
@@ -165,12 +163,16 @@ def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Sub
     )
     if plural or reading.tagged(Tag.AVERAGE, Tag.SUM, Tag.MEDIAN):
         return person, False
-    asked = any(reading.schema.subject(m.subject).person and not m.plural for span in spans for m in span.all("subject"))
+    asked = any(
+        reading.schema.subject(m.subject).person and not m.plural for span in spans for m in span.all("subject")
+    )
     if reading.tagged(Tag.WHO) and not asked:
         return person, False
-    if any(span.has("column") and (span.norm.startswith("average") or " medi" in span.norm) for span in spans):
+    if any(span.has("column") and speaks_of_average(span) for span in spans):
         return None, False
-    attribute = any(span.has("column", "colverb", "high", "low", "unit") or span.tagged(Tag.WHEN, Tag.YEAR) for span in spans)
+    attribute = any(
+        span.has("column", "colverb", "high", "low", "unit") or span.tagged(Tag.WHEN, Tag.YEAR) for span in spans
+    )
     attribute = attribute or any(hinted(reading, span) for span in spans)
     valued = any(span.has("value") for span in spans)
     if attribute or asked or valued:

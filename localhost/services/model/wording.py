@@ -159,7 +159,7 @@ class _Sentence:
     def _is(self, name: str, value: Any) -> str:
         if value is None:
             return self._texts["empty"]
-        article = "La" if re.search(r"^(media|mediana)|^\S+(a|ón|dad)$", name.split(" ")[0]) else "El"
+        article = "La" if re.search(r"^(media|mediana)|^\S+(a|ón|dad)$", name.split(" ", maxsplit=1)[0]) else "El"
         if self._language == "en" and name.startswith("total ") and name.endswith("s") and " in " not in name:
             return f"The {name} are {_value(value)}."
         return (

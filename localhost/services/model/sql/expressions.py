@@ -1,7 +1,5 @@
 """Expressions over one dataset: dimensions, measures, conditions, and the facts told of one row."""
 
-from collections.abc import Sequence
-
 from localhost.services.model.naming import Naming, alias
 from localhost.services.model.query import Clause, Condition, Dimension, Having, Measure, Query
 from localhost.services.model.schema import Schema
