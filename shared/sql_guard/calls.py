@@ -1,13 +1,13 @@
 """What a call gives: lists, strings and rows made out of numbers, folds, windows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import Expr, exp
 
 from shared.sql_guard.bounds import bounded_call, generated_rows, interval_days
 from shared.sql_guard.functions import AGGREGATES, COLLECTORS, GENERATORS, VARYING, check_function
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.scopes import Scope
 from shared.sql_guard.values import LISTED, MAX_MADE, MAX_MADE_ALONE, Value, combined, low_high
 
@@ -44,7 +44,7 @@ def call_value(node: Expr, scope: Scope, evaluate: Evaluate, *, windowed: bool =
         arguments = arguments[1:]
     plain = [argument for argument in arguments if not isinstance(argument, exp.Lambda)]
     if name in _POSITIONAL and any(isinstance(argument, exp.Kwarg) for argument in plain):
-        refuse("unsupported", f"Give {name} its arguments by position.")
+        raise refusal("unsupported", f"Give {name} its arguments by position.")
     values = [evaluate(argument, scope) for argument in plain]
     lambdas = [argument for argument in arguments if isinstance(argument, exp.Lambda)]
     if lambdas:
@@ -69,7 +69,7 @@ def window_value(node: Expr, scope: Scope, evaluate: Evaluate) -> Value:
         around.append(called)
         called = called.this
     if not isinstance(called, exp.Anonymous):
-        refuse("unsupported", "OVER follows a function.")
+        raise refusal("unsupported", "OVER follows a function.")
     partition: list[Expr] = node.args.get("partition_by") or []
     others = [
         *(part.args.get("expression") for part in around),
@@ -81,7 +81,7 @@ def window_value(node: Expr, scope: Scope, evaluate: Evaluate) -> Value:
     result = combined([value, *(evaluate(other, scope) for other in others if other is not None)])
     name = call_name(called)
     if name in COLLECTORS and scope.is_big and not partition and node.args.get("alias") is None:
-        refuse("unbounded_generator", f"Give {name} OVER a PARTITION BY.")
+        raise refusal("unbounded_generator", f"Give {name} OVER a PARTITION BY.")
     return replace(result.with_size(value.size, value.item), constant=False)
 
 
@@ -122,7 +122,7 @@ def _check_fold(function: exp.Lambda, running: str) -> None:
     for node in function.this.walk():
         grows = isinstance(node, exp.DPipe) or (isinstance(node, exp.Anonymous) and call_name(node) in _GROWING)
         if grows and sum(name.name.lower() == running for name in node.find_all(exp.Identifier)) > 1:
-            refuse("unbounded_generator", "A fold may not add its running value to itself.")
+            raise refusal("unbounded_generator", "A fold may not add its running value to itself.")
 
 
 def _is_unit(node: Expr) -> bool:

@@ -10,7 +10,7 @@ from shared.sql_guard.calls import call_value, literal_text, window_value
 from shared.sql_guard.functions import ALLOWED, TELLING_WORDS, TIME_WORDS
 from shared.sql_guard.nodes import children
 from shared.sql_guard.patterns import check_pattern
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.scopes import Scope, find_column
 from shared.sql_guard.values import MAX_MADE, MAX_SIZE, Value, combined, joined, low_high
 
@@ -55,7 +55,7 @@ class Expressions:
         if isinstance(node, _TRUTHS):
             result = result.with_bounds(None, None)
         if result.size > MAX_SIZE:
-            refuse("unbounded_generator", "That can make a value of any size; make it smaller.")
+            raise refusal("unbounded_generator", "That can make a value of any size; make it smaller.")
         return result
 
     def _table(self) -> Mapping[type[Expr], Callable[[Expr, Scope], Value]]:
@@ -119,7 +119,7 @@ class Expressions:
             if names[0] in TIME_WORDS:
                 return self._now(node, scope)
             if names[0] in TELLING_WORDS:
-                refuse("secret", f"{names[0]} tells who or where the query runs, and is not read.")
+                raise refusal("secret", f"{names[0]} tells who or where the query runs, and is not read.")
         found = find_column(scope, names)
         if found.table:
             self.columns.add(f"{found.table}.{found.column}")
@@ -128,7 +128,7 @@ class Expressions:
     def _dot(self, node: Expr, scope: Scope) -> Value:
         field = node.args["expression"]
         if not isinstance(field, exp.Identifier):
-            refuse("code", "A function with a qualified name is not run.")
+            raise refusal("code", "A function with a qualified name is not run.")
         _check_names(field.name.lower())
         return self.value(node.this, scope).with_bounds(None, None)
 
@@ -225,7 +225,7 @@ class Expressions:
 
 def _check_names(*names: str) -> None:
     if "_metadata" in names:
-        refuse("hidden_column", "_metadata tells of files, and is not read.")
+        raise refusal("hidden_column", "_metadata tells of files, and is not read.")
 
 
 def _arithmetic(kind: type[Expr], operands: list[Value], result: Value) -> Value:

@@ -4,7 +4,7 @@ Not here: what runs code, leaves the warehouse, reads files or secrets, tells wh
 purpose, or parses XML and foreign binary formats.
 """
 
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 
 AGGREGATES = frozenset(
     """
@@ -139,5 +139,5 @@ def check_function(name: str) -> None:
     reason = _REFUSED.get(name)
     reason = reason or next((why for prefix, why in _REFUSED_PREFIXES.items() if name.startswith(prefix)), None)
     if reason is None:
-        refuse("unknown_function", f"There is no function {name[:60]!r} here; use one of Spark SQL's own.")
-    refuse(reason, f"The function {name[:60]!r} is not run.")
+        raise refusal("unknown_function", f"There is no function {name[:60]!r} here; use one of Spark SQL's own.")
+    raise refusal(reason, f"The function {name[:60]!r} is not run.")

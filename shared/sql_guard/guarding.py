@@ -11,7 +11,7 @@ from shared.sql_guard.emit import emit
 from shared.sql_guard.nodes import check_nodes
 from shared.sql_guard.queries import Queries
 from shared.sql_guard.reading import read_statement
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.text import check_text
 
 _WRITES = re.compile(
@@ -31,7 +31,7 @@ def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
     again = read_statement(check_text(written))
     check_nodes(again)
     if emit(again) != written:
-        refuse("unsupported", "That can be read in two ways; write a plainer query.")
+        raise refusal("unsupported", "That can be read in two ways; write a plainer query.")
     queries = Queries(dataset)
     queries.check(again)
     return GuardedSql(written, tuple(queries.tables), tuple(queries.columns), row_limit, limited)
@@ -40,10 +40,10 @@ def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
 def _read(sql: str) -> Expr:
     try:
         return read_statement(sql)
-    except SqlRefusedError as refusal:
+    except SqlRefusedError as refused:
         # What the parser cannot follow may still be plain to see: then it is no slip to be mended.
-        if refusal.reason == "syntax" and _WRITES.search(sql):
-            refuse("write", "Only queries that read are run.")
+        if refused.reason == "syntax" and _WRITES.search(sql):
+            raise refusal("write", "Only queries that read are run.") from refused
         raise
 
 

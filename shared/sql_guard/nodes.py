@@ -9,11 +9,12 @@ from typing import cast
 
 from sqlglot import Expr, exp
 
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 
 MAX_NODES = 12_000
 MAX_DEPTH = 120
 MAX_SELECTS = 64
+_EMPTY: list[object] = []
 
 _BINARY = ("this", "expression")
 _UNARY = ("this",)
@@ -180,13 +181,13 @@ def children(node: Expr) -> Iterator[tuple[str, Expr]]:
 def check_nodes(tree: Expr) -> None:
     """Refuse a tree that holds anything not on the list, or is larger or deeper than any query needs to be."""
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table | exp.Values):
-        refuse(_WORSE.get(type(tree), "not_a_query"), "Only a query that reads is run: SELECT ... FROM ...")
+        raise refusal(_WORSE.get(type(tree), "not_a_query"), "Only a query that reads is run: SELECT ... FROM ...")
     pending: list[tuple[Expr, int]] = [(tree, 0)]
     nodes = selects = 0
     while pending:
         node, depth = pending.pop()
         if depth > MAX_DEPTH:
-            refuse("too_deep", "The SQL is nested too deeply.")
+            raise refusal("too_deep", "The SQL is nested too deeply.")
         _check_node(node)
         nodes += 1
         selects += isinstance(node, exp.Select)
@@ -194,21 +195,21 @@ def check_nodes(tree: Expr) -> None:
             chained = part == "this" and type(child) is type(node) and isinstance(node, CHAINS)
             pending.append((child, depth if chained else depth + 1))
     if nodes > MAX_NODES:
-        refuse("too_long", "The SQL has too many parts; ask for less at once.")
+        raise refusal("too_long", "The SQL has too many parts; ask for less at once.")
     if selects > MAX_SELECTS:
-        refuse("too_many_relations", f"The SQL has more than {MAX_SELECTS} SELECTs; ask for less at once.")
+        raise refusal("too_many_relations", f"The SQL has more than {MAX_SELECTS} SELECTs; ask for less at once.")
 
 
 def _check_node(node: Expr) -> None:
     kind = type(node)
     allowed = PARTS.get(kind)
     if allowed is None:
-        refuse(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
+        raise refusal(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
     if kind is exp.Select and not node.expressions:
-        refuse("syntax", "SELECT names no columns.")
+        raise refusal("syntax", "SELECT names no columns.")
     for part, value in node.args.items():
-        if part not in allowed and value is not None and value is not False and value != []:
+        if part not in allowed and value is not None and value is not False and value != _EMPTY:
             if kind is exp.With and part == "recursive":
-                refuse("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
-            reason = _WORSE_PARTS.get(part) or _WORSE.get(type(value), "unsupported")
-            refuse(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")
+                raise refusal("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
+            reason = _WORSE_PARTS.get(part) or _WORSE.get(type(cast("object", value)), "unsupported")
+            raise refusal(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")

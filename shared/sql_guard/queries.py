@@ -7,7 +7,7 @@ from sqlglot import Expr, exp
 from shared.catalog import Dataset
 from shared.sql_guard.expressions import Expressions
 from shared.sql_guard.joins import check_rows, combined_rows
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.relations import Relations, alias_columns, alias_name, values_result
 from shared.sql_guard.scopes import Ctes, Result, Scope
 from shared.sql_guard.values import MAX_ROWS_ALONE, ONE_ROW, TABLE_ROWS, Rows, Value, combined
@@ -63,9 +63,9 @@ class Queries:
         elif isinstance(node, exp.Values):
             result = values_result(node, Scope(ctes, outer), self._expressions)
         else:
-            refuse("unsupported", "A query is a SELECT.")
+            raise refusal("unsupported", "A query is a SELECT.")
         if result.tables_read > MAX_RELATIONS:
-            refuse(
+            raise refusal(
                 "too_many_relations", f"The query reads more than {MAX_RELATIONS} tables, each use of a WITH counted."
             )
         return Result(result.columns, _limited_rows(result.rows, node), result.tables_read, result.is_open)
@@ -79,9 +79,9 @@ class Queries:
         for cte in clause.expressions:
             name = alias_name(cte.args["alias"])
             if not name or name in own:
-                refuse("syntax", f"WITH has the name {name[:60]!r} twice.")
+                raise refusal("syntax", f"WITH has the name {name[:60]!r} twice.")
             if any(sign in name for sign in "./:\\"):
-                refuse("table", "A name in WITH holds no dots, colons or slashes.")
+                raise refusal("table", "A name in WITH holds no dots, colons or slashes.")
             own.add(name)
             result = self.query(cte.this, visible, outer)
             visible[name] = result.renamed(alias_columns(cte.args["alias"]))
@@ -108,7 +108,9 @@ class Queries:
             self._relations.condition(where.this, scope)
         rows = combined_rows(scope)
         if scope.reads_outer and not scope.tied_to_outer and not tied and rows.big:
-            refuse("join_without_equality", "Tie the inner query to the outer one with an equality between them.")
+            raise refusal(
+                "join_without_equality", "Tie the inner query to the outer one with an equality between them."
+            )
         columns, is_open = self._projections(node, scope)
         self._windows_and_groups(node, scope)
         rows = Rows(rows.big or scope.spreads, rows.factor * scope.fanout)
@@ -180,9 +182,9 @@ class Queries:
             evaluate.all(window.args.get("partition_by"), scope)
             if window.args.get("order") is not None:
                 evaluate.value(window.args["order"], scope)
-        for clause in ("having", "qualify"):
-            if part(clause) is not None:
-                evaluate.value(part(clause).this, scope)
+        for clause in (part("having"), part("qualify")):
+            if clause is not None:
+                evaluate.value(clause.this, scope)
 
     def _order(self, node: Expr, scope: Scope) -> None:
         for clause in ("order", "sort", "cluster", "distribute", "limit", "offset"):
@@ -244,7 +246,7 @@ def _check_groupings(group: Expr) -> None:
     for sets in [*group.expressions, *(group.args.get("grouping_sets") or ())]:
         total *= _groupings(sets)
     if total > MAX_GROUPINGS:
-        refuse("unbounded_generator", f"That groups the rows in more than {MAX_GROUPINGS} ways.")
+        raise refusal("unbounded_generator", f"That groups the rows in more than {MAX_GROUPINGS} ways.")
 
 
 def _groupings(node: Expr) -> int:

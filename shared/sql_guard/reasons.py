@@ -1,7 +1,5 @@
 """Why a statement is refused: one stable word each, and whether a model can mend it."""
 
-from typing import Never
-
 from shared.errors import SqlRefusedError
 
 # The slips. Everything else must not run at all, however it is worded.
@@ -45,6 +43,6 @@ REASONS = CORRECTABLE | {
 }
 
 
-def refuse(reason: str, message: str) -> Never:
-    """Raise the refusal called ``reason``; ``message`` is one sentence on what to do instead."""
-    raise SqlRefusedError(reason, message, correctable=reason in CORRECTABLE)
+def refusal(reason: str, message: str) -> SqlRefusedError:
+    """Return the refusal called ``reason``, to be raised; ``message`` is one sentence on what to do instead."""
+    return SqlRefusedError(reason, message, correctable=reason in CORRECTABLE)

@@ -1,17 +1,18 @@
 """FROM: which tables are read, and what joins, generators and pivots make of them."""
 
 from collections.abc import Sequence
-from typing import Never, Protocol
+from typing import Protocol
 
 from sqlglot import Expr, exp
 
 from shared.catalog import Dataset
+from shared.errors import SqlRefusedError
 from shared.sql_guard.bounds import range_rows, today
 from shared.sql_guard.calls import call_name
 from shared.sql_guard.expressions import Expressions
 from shared.sql_guard.functions import TABLE_FUNCTIONS, check_function
 from shared.sql_guard.joins import check_outer_join, links_of, ties_to_outer
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.scopes import Ctes, Relation, Result, Scope
 from shared.sql_guard.values import MAX_MADE_ALONE, TABLE_ROWS, YEARS, Rows, Value, combined
 
@@ -58,7 +59,7 @@ class Relations:
             side = str(join.args.get("side") or "").upper()
             if crossed and side in ("RIGHT", "FULL"):
                 # After a comma Spark joins the last table only, after CROSS JOIN all of them.
-                refuse("unsupported", "Put the cross join in a subquery of its own, before the outer join.")
+                raise refusal("unsupported", "Put the cross join in a subquery of its own, before the outer join.")
             crossed |= str(join.args.get("kind") or "").upper() == "CROSS"
             self._join(join, scope, start)
 
@@ -110,7 +111,7 @@ class Relations:
             if relation.table:
                 self._expressions.columns.add(f"{relation.table}.{name}")
             return 0 if column is not None and column.constant else 1 << index
-        refuse("unknown_column", f"USING ({name[:60]}): both sides need that column.")
+        raise refusal("unknown_column", f"USING ({name[:60]}): both sides need that column.")
 
     def _item(self, node: Expr, scope: Scope) -> None:
         first = len(scope.relations)
@@ -125,7 +126,7 @@ class Relations:
             result = values_result(node, Scope(scope.ctes, scope), self._expressions).renamed(alias_columns(alias))
             scope.relations.append(result.relation(alias_name(alias)))
         else:
-            refuse("unsupported", "FROM takes tables and queries.")
+            raise refusal("unsupported", "FROM takes tables and queries.")
         for pivot in node.args.get("pivots") or ():
             self._pivoted(pivot, scope, first)
         self._joins(node.args.get("joins") or (), scope, first)
@@ -134,16 +135,16 @@ class Relations:
         alias = node.args.get("alias")
         if isinstance(node.this, exp.Anonymous):
             if node.args.get("db") is not None:
-                refuse("code", "A function with a qualified name is not run.")
+                raise refusal("code", "A function with a qualified name is not run.")
             self._generator(node.this, scope, alias_name(alias), alias_columns(alias))
             return
         if not isinstance(node.this, exp.Identifier):
-            refuse("table", "FROM takes the tables of the dataset.")
+            raise refusal("table", "FROM takes the tables of the dataset.")
         name, schema = node.name.lower(), node.args.get("db")
         if schema is None:
             cte = scope.ctes.get(name)
             if cte is None:
-                self._refuse_bare_table(name)
+                raise self._unknown_table(name)
             scope.tables_read += cte.tables_read
             scope.relations.append(cte.renamed(alias_columns(alias)).relation(alias_name(alias) or name))
             return
@@ -154,19 +155,19 @@ class Relations:
         known = self._known.get(full)
         if known is None or not full.isascii():
             if schema in _FILE_SCHEMAS or "/" in name:
-                refuse("file", "Files are not read by path.")
-            refuse("table", f"There is no table {full[:80]!r} here; there is: {', '.join(sorted(self._known))}.")
+                raise refusal("file", "Files are not read by path.")
+            raise refusal("table", f"There is no table {full[:80]!r} here; there is: {', '.join(sorted(self._known))}.")
         self.tables.add(full)
         scope.tables_read += 1
         relation = known.renamed(alias_columns(alias)).relation(alias_name(alias) or name)
         relation.table = "" if alias_columns(alias) else full
         scope.relations.append(relation)
 
-    def _refuse_bare_table(self, name: str) -> Never:
+    def _unknown_table(self, name: str) -> SqlRefusedError:
         full = next((table for table in sorted(self._known) if table.split(".")[1] == name), None)
         if full is not None:
-            refuse("unqualified_table", f"Write the table as {full}.")
-        refuse("table", f"There is no table {name[:80]!r} here; there is: {', '.join(sorted(self._known))}.")
+            return refusal("unqualified_table", f"Write the table as {full}.")
+        return refusal("table", f"There is no table {name[:80]!r} here; there is: {', '.join(sorted(self._known))}.")
 
     def _derived(self, node: Expr, scope: Scope) -> None:
         alias = node.args.get("alias")
@@ -197,7 +198,7 @@ class Relations:
             self._generator(node.this, scope, name, columns)
             return
         if not isinstance(node.this, exp.Subquery):
-            refuse("unsupported", "LATERAL takes a function or a query in brackets.")
+            raise refusal("unsupported", "LATERAL takes a function or a query in brackets.")
         before, scope.touched = scope.touched, 0
         result = self._query(node.this, scope.ctes, scope, tied=False).renamed(columns)
         scope.tables_read += result.tables_read
@@ -212,7 +213,7 @@ class Relations:
         name = call_name(node)
         if name not in TABLE_FUNCTIONS:
             check_function(name)
-            refuse("table", f"{name!r} does not stand in FROM.")
+            raise refusal("table", f"{name!r} does not stand in FROM.")
         if name == "range":
             values = self._expressions.all(node.expressions, scope)
             rows = Rows(big=False, factor=range_rows(values, limit=MAX_MADE_ALONE))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Never
 
-from shared.sql_guard.reasons import refuse
+from shared.errors import SqlRefusedError
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.values import Rows, Value
 
 
@@ -123,7 +123,7 @@ def find_column(scope: Scope, names: list[str]) -> Found:
             scope.reads_outer = True
             return Found(found.value.of(0, outer=True), found.table, found.column)
         outer = outer.outer
-    _refuse_unknown(scope, names)
+    raise _unknown(scope, names)
 
 
 def _in_scope(scope: Scope, names: list[str]) -> Found | None:
@@ -140,7 +140,7 @@ def _unqualified(scope: Scope, name: str) -> Found | None:
         return _found(scope, holders[0], name)
     if holders:
         relations = " and ".join(sorted(scope.relations[i].alias or "a subquery" for i in holders))
-        refuse("ambiguous_column", f"The column {name!r} is in {relations}; write which one is meant.")
+        raise refusal("ambiguous_column", f"The column {name!r} is in {relations}; write which one is meant.")
     if name in scope.aliases:
         return Found(scope.aliases[name])
     owners = sum(1 << i for i, relation in enumerate(scope.relations) if relation.is_open)
@@ -166,7 +166,7 @@ def _qualified(scope: Scope, names: list[str]) -> Found | None:
             return Found(Value(owners=1 << index, constant=False))
         if len(names) == 2 and _field_of(scope, names[0]) is not None:
             continue
-        refuse("unknown_column", f"{names[0]} has no column {column!r}; it has: {_columns(relation)}.")
+        raise refusal("unknown_column", f"{names[0]} has no column {column!r}; it has: {_columns(relation)}.")
     return None
 
 
@@ -185,13 +185,13 @@ def _found(scope: Scope, index: int, name: str) -> Found:
     return Found(relation.columns[name].of(1 << index), relation.table, name)
 
 
-def _refuse_unknown(scope: Scope, names: list[str]) -> Never:
+def _unknown(scope: Scope, names: list[str]) -> SqlRefusedError:
     written = ".".join(names)[:80]
     if len(names) > 1:
         known = ", ".join(sorted(relation.alias for relation in scope.relations if relation.alias))
-        refuse("unknown_column", f"{written!r} is of no table or alias here; there is: {known or 'none'}.")
+        return refusal("unknown_column", f"{written!r} is of no table or alias here; there is: {known or 'none'}.")
     known = ", ".join(_columns(relation) for relation in scope.relations)
-    refuse("unknown_column", f"There is no column {written!r} here; there is: {known or 'none'}.")
+    return refusal("unknown_column", f"There is no column {written!r} here; there is: {known or 'none'}.")
 
 
 def _columns(relation: Relation) -> str:

@@ -89,7 +89,9 @@ class Grammar:
         if depth < 3 and rng.random() < 0.1:
             expression = f"(SELECT max(1) FROM ({self.query(depth + 1, names)}) q)"
         joins = self.joins(depth, names, alias, column) if rng.random() < 0.4 else ""
-        where = rng.choice(("", "", f" WHERE {alias}.{column} IS NOT NULL", f" WHERE {alias}.{column} = {alias}.{column}"))
+        where = rng.choice(
+            ("", "", f" WHERE {alias}.{column} IS NOT NULL", f" WHERE {alias}.{column} = {alias}.{column}")
+        )
         if depth < 3 and rng.random() < 0.15:
             where = f" WHERE EXISTS ({self.query(depth + 1, names)})"
         named = f" AS {rng.choice((*NAMES, *['tconst'] * 30))}" if expression != "*" else ""
