@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version as version_of
 from pathlib import Path
-from tempfile import mkdtemp
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -27,7 +26,7 @@ from localhost.services.databricks.engine import (
     inline_limit_error,
 )
 from localhost.services.databricks.lake_tables import LakeTables
-from localhost.services.databricks.spark_session import jvm_process, open_session, stop
+from localhost.services.databricks.spark_session import jvm_process, new_home, open_session, stop
 from localhost.tables import SchemaVersion
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class SparkEngine:
 
     def start(self) -> None:
         """Start the JVM in the background."""
-        self._home = Path(mkdtemp(prefix="lakehouse-spark-"))
+        self._home = new_home()
         Thread(target=self._start, args=(self._home,), name="spark-start", daemon=True).start()
 
     def execute(

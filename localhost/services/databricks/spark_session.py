@@ -7,9 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import gettempdir, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,9 +40,12 @@ _SETTINGS = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto",
 }
+_HOME = "lakehouse-spark-"
 _NO_LOG = """\
 rootLogger.level = off
 rootLogger.appenderRef.console.ref = console
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = off
 appender.console.type = Console
 appender.console.name = console
 """
@@ -64,6 +69,25 @@ def missing_for_spark() -> str | None:
     return None
 
 
+def new_home() -> Path:
+    """Create a folder for what Spark writes, and remove those of processes that were killed."""
+    for left in Path(gettempdir()).glob(f"{_HOME}*-*"):
+        owner = left.name.removeprefix(_HOME).partition("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(mkdtemp(prefix=f"{_HOME}{os.getpid()}-"))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def open_session(home: Path) -> "SparkSession":
     """Start the JVM and return its session; ``home`` is a folder for what it writes."""
     # Spark would print its own log beside the host's; its errors reach the caller anyway.
@@ -74,6 +98,8 @@ def open_session(home: Path) -> "SparkSession":
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,  # the `python3` of the path may be another version
     }
+    # Of pandas PySpark says so at every start; rows come as Arrow, without pandas.
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     from pyspark.sql import SparkSession
 
     builder: Any = SparkSession.builder

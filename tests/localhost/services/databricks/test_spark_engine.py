@@ -14,7 +14,7 @@ from small_workspace import RATINGS, TABLES, publish_imdb
 
 from localhost.services.databricks.engine import INLINE_BYTES, Cancellation, QueryCancelledError, QueryFailedError
 from localhost.services.databricks.engines import WarmingEngine
-from localhost.services.databricks.spark_session import missing_for_spark
+from localhost.services.databricks.spark_session import missing_for_spark, new_home
 
 pytestmark = pytest.mark.spark
 
@@ -123,6 +123,19 @@ def test_duckdb_answers_for_a_spark_that_died(spark, duckdb, monkeypatch):
     with pytest.raises(QueryFailedError, match="code 52") as failure:
         execute(spark, "SELECT 1")
     assert failure.value.error_code == "TEMPORARILY_UNAVAILABLE"
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path, monkeypatch):
+    """A new folder for Spark takes the place of those whose process is gone, and of no others."""
+    monkeypatch.setattr("localhost.services.databricks.spark_session.gettempdir", lambda: str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for owner in (ended.pid, os.getpid()):
+        (tmp_path / f"lakehouse-spark-{owner}-abc").mkdir()
+
+    new_home().rmdir()
+
+    assert [left.name for left in tmp_path.iterdir()] == [f"lakehouse-spark-{os.getpid()}-abc"]
 
 
 JVM_OF_A_PROCESS = """
