@@ -4,7 +4,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import answering, planning, queries, turns
-from api import accounts, chat, legacy, operations
+from api import accounts, chat, legacy, operations, warm_up
 from entities import user_progress
 from orchestrators import conversation, databricks_query
 
@@ -15,6 +15,7 @@ for module in (
     chat,
     legacy,
     operations,
+    warm_up,
     conversation,
     databricks_query,
     answering,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the model's types load pydantic, which the start of the app
 
 bp = df.Blueprint()
 
-ROWS_IN_WORDS = {"en": "The query returned {count} rows.", "es": "La consulta devolvió {count} filas."}
+ROWS_IN_WORDS = {"en": "Rows found: {count}.", "es": "Filas encontradas: {count}."}
 
 
 class _Found(NamedTuple):

@@ -48,9 +48,9 @@ async def get_chat_status(req: func.HttpRequest, client: df.DurableFunctionsClie
     seconds = read_whole_number(req, "wait", highest=MAX_WAIT_SECONDS) or 0
     since = read_whole_number(req, "since", highest=MAX_VERSION)
     snapshot = await look(client, caller, conversation_id)
-    version = snapshot.progress["version"]
-    if seconds and snapshot.status == "processing" and version <= (version if since is None else since):
-        await wait_for_change(client, conversation_id, version if since is None else since, seconds)
+    known = snapshot.version if since is None else since
+    if seconds and snapshot.status == "processing" and snapshot.version <= known:
+        await wait_for_change(client, snapshot.record, known, seconds)
         snapshot = await look(client, caller, conversation_id)
     body = status_body(snapshot)
     headers = {"ETag": etag(body)}

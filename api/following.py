@@ -25,6 +25,9 @@ LAST_LOOK_SECONDS = 1.0
 NOT_STARTED_AFTER = timedelta(minutes=1)
 """A record that no orchestration has taken by then will not be taken."""
 
+VERSIONS_PER_TURN = 1_000
+"""A turn takes a few dozen steps at most; the last version of a turn says that it has ended."""
+
 _BEFORE: Progress = {
     "state": "analyzing",
     "current_step": "Analyzing question with LLM",
@@ -36,7 +39,7 @@ _BEFORE: Progress = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A conversation and its orchestration, read at one moment."""
+    """A conversation and its orchestration, read at one moment. A completed one needs no orchestration."""
 
     record: Record
     orchestration: OrchestrationState | None
@@ -51,6 +54,11 @@ class Snapshot:
     def status(self) -> Literal["processing", "completed", "error"]:
         """The one of the three words that clients know."""
         return "error" if self.lost else self.record["status"]
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every step, from turn to turn, and once more at the end."""
+        return _version(self.record, VERSIONS_PER_TURN - 1 if self.status != "processing" else self.progress["version"])
 
     @property
     def lost(self) -> Literal["terminated", "internal_error", "not_started"] | None:
@@ -77,13 +85,13 @@ async def look(client: df.DurableFunctionsClient, caller: Caller, conversation_i
     Raises:
         NotFoundError: there is none, or it is somebody else's.
     """
-    record, orchestration = await asyncio.gather(
-        read_record(caller, conversation_id), client.get_orchestration_state(conversation_id)
-    )
-    snapshot = Snapshot(record, orchestration)
+    record = await read_record(caller, conversation_id)
+    if record["status"] == "completed":
+        return Snapshot(record, None)
+    snapshot = Snapshot(record, await client.get_orchestration_state(conversation_id))
     if snapshot.lost:
         # The orchestration may have ended between the two reads; the record was then read too early.
-        return Snapshot(await read_record(caller, conversation_id), orchestration)
+        return Snapshot(await read_record(caller, conversation_id), snapshot.orchestration)
     return snapshot
 
 
@@ -100,19 +108,21 @@ async def read_record(caller: Caller, conversation_id: str) -> Record:
     return record
 
 
-async def wait_for_change(client: df.DurableFunctionsClient, conversation_id: str, since: int, seconds: int) -> None:
+async def wait_for_change(client: df.DurableFunctionsClient, record: Record, since: int, seconds: int) -> None:
     """Return when the conversation is past version ``since``, has ended, or ``seconds`` are over."""
+    conversation_id = record["id"]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     end = asyncio.create_task(wait_for_end(client, conversation_id, seconds))
     pause = FIRST_LOOK_SECONDS
     try:
         while (left := deadline - loop.time()) > 0:
-            await asyncio.wait({end}, timeout=min(pause, left))
-            if end.done():
+            await _either(end, min(pause, left))
+            if end.done() and end.result():
                 break
             state = await client.get_orchestration_state(conversation_id)
-            if state is not None and (state.get_custom_status() or _BEFORE)["version"] > since:
+            said: Progress | None = state.get_custom_status() if state else None
+            if said and _version(record, said["version"]) > since:
                 break
             pause = min(LAST_LOOK_SECONDS, pause * 1.5)
     finally:
@@ -121,12 +131,18 @@ async def wait_for_change(client: df.DurableFunctionsClient, conversation_id: st
             await end
 
 
-async def wait_for_end(client: df.DurableFunctionsClient, conversation_id: str, seconds: int) -> None:
-    """Return when the conversation has ended or ``seconds`` are over."""
+async def wait_for_end(client: df.DurableFunctionsClient, conversation_id: str, seconds: int) -> bool:
+    """Return True when the conversation has ended; False when ``seconds`` are over or the hub cannot tell."""
     try:
         await client.wait_for_orchestration_completion(conversation_id, fetch_payloads=False, timeout=seconds)
     except (TimeoutError, grpc.aio.AioRpcError):
-        return  # the caller looks for itself
+        return False
+    return True
+
+
+async def _either(end: asyncio.Task[bool], seconds: float) -> None:
+    """Wait for ``end`` or for ``seconds``; an end that could not be told is not waited for twice."""
+    await (asyncio.sleep(seconds) if end.done() else asyncio.wait({end}, timeout=seconds))
 
 
 def status_body(snapshot: Snapshot) -> dict[str, Any]:
@@ -154,7 +170,7 @@ def status_body(snapshot: Snapshot) -> dict[str, Any]:
         "databricks_jobs": [_job(job) for job in record["databricks_jobs"]],
         "progress": {"current_step": step, "percentage": percentage},
         "state": state,
-        "version": progress["version"],
+        "version": snapshot.version,
         "attempt": max((job["attempt"] for job in record["databricks_jobs"]), default=1),
         "turn": record["turn"],
         "created_at": record["created_at"],
@@ -165,6 +181,10 @@ def status_body(snapshot: Snapshot) -> dict[str, Any]:
 def etag(body: dict[str, Any]) -> str:
     """Return the entity tag of ``body``: equal for equal content."""
     return f'"{hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
+
+
+def _version(record: Record, step: int) -> int:
+    return (record["turn"] - 1) * VERSIONS_PER_TURN + min(step, VERSIONS_PER_TURN - 1)
 
 
 def _job(job: DatabricksJob) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import azure.functions as func
 from durabletask.client import OrchestrationState
 
 from api.dependencies import health
-from api.following import look, read_record
+from api.following import read_record
 from api.requests import not_found, read_id
 from api.responses import RETRY_AFTER_SECONDS, SECURITY_HEADERS, answering, reply
 from api.starting import ENDED
@@ -27,13 +27,14 @@ logger = logging.getLogger(__name__)
 async def get_instance(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Return an orchestration of the caller's in the shape of Durable Functions' own status route."""
     caller = await asyncio.to_thread(identify, req.headers)
-    snapshot = await look(client, caller, read_id(req, "instance_id"))
-    if snapshot.orchestration is None:
+    record = await read_record(caller, read_id(req, "instance_id"))
+    orchestration = await client.get_orchestration_state(record["id"])
+    if orchestration is None:
         raise not_found()
-    body = _instance(snapshot.orchestration)
-    if snapshot.orchestration.runtime_status.name in ENDED:
+    body = _instance(orchestration)
+    if orchestration.runtime_status.name in ENDED:
         return reply(body)
-    location = f"/api/instances/{snapshot.record['id']}"
+    location = f"/api/instances/{record['id']}"
     return reply(body, 202, headers={"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)})
 
 

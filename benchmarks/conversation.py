@@ -12,9 +12,7 @@ Starts the local host on generated data and measures, against the bars of docs/p
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +23,9 @@ from pathlib import Path
 
 import httpx2
 
-ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import hosting
+
 QUESTION = "How many films are there?"
 BARS_MS = {"start p95": 50, "status p95": 10, "turn p50": 250}
 
@@ -34,31 +34,12 @@ BARS_MS = {"start p95": 50, "status p95": 10, "turn p50": 250}
 def local_host(engine: str) -> Iterator[str]:
     """Run the product in a folder of its own and yield its URL."""
     with tempfile.TemporaryDirectory() as data:
-        ready = Path(data) / "ready.json"
-        environment = os.environ | {"CHAT_BURST": "100000", "CHAT_STARTS_PER_SECOND": "100000"}
-        command = [sys.executable, "-m", "localhost", "start", "--port", "0", "--data", data]
-        host = subprocess.Popen(
-            [*command, "--sql-engine", engine, "--ready-file", str(ready)],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        allowance = {"CHAT_BURST": "100000", "CHAT_STARTS_PER_SECOND": "100000"}
+        host = hosting.start("--sql-engine", engine, data=Path(data), **allowance)
         try:
-            yield _url(ready, host)
+            yield host.url
         finally:
-            host.terminate()
-            host.wait(30)
-
-
-def _url(ready: Path, host: "subprocess.Popen[bytes]") -> str:
-    import json
-
-    while not ready.exists():
-        if host.poll() is not None:
-            raise SystemExit(f"The local host ended with {host.returncode}.")
-        time.sleep(0.05)
-    return json.loads(ready.read_text())["url"]
+            host.stop()
 
 
 def timed(call: Callable[[], object], times: int) -> list[float]:

@@ -1,12 +1,11 @@
 # Databricks notebook source
-# MAGIC %md
-# MAGIC # SQL query job
-# MAGIC Runs one read-only query and leaves its rows as Parquet in the lake. It is given its SQL by the app, which has
-# MAGIC checked it; what it may read is decided by the grants of the identity it runs as.
-# MAGIC
-# MAGIC Job parameters: `sql`, `result_url` (a folder; what is in it is replaced), `row_limit`; `instance_id`,
-# MAGIC `query_id` and `attempt` say whose query it is. It exits with
-# MAGIC `{"row_count": n, "truncated": bool, "columns": [{"name", "type"}]}`.
+"""SQL query job: runs one read-only query and leaves its rows as Parquet in the lake.
+
+The app gives it the SQL, which it has checked; what may be read is decided by the grants of the identity that the
+job runs as. Job parameters: ``sql``, ``result_url`` (a folder; what is in it is replaced) and ``row_limit``;
+``instance_id``, ``query_id`` and ``attempt`` say whose query it is. The job exits with
+``{"row_count": n, "truncated": bool, "columns": [{"name", "type"}]}``.
+"""
 
 # COMMAND ----------
 
@@ -47,11 +46,11 @@ def _sql_type(simple: str) -> str:
 # COMMAND ----------
 
 if __name__ == "__main__":  # a notebook is; the local host imports the function above instead
-    from databricks.sdk.runtime import dbutils, spark
+    from databricks.sdk import runtime
 
+    notebook: Any = runtime  # its own annotations are of another time
+    widgets = notebook.dbutils.widgets
     for name in PARAMETERS:
-        dbutils.widgets.text(name, "")
-    report = run_query(
-        spark, dbutils.widgets.get("sql"), dbutils.widgets.get("result_url"), int(dbutils.widgets.get("row_limit"))
-    )
-    dbutils.notebook.exit(json.dumps(report))
+        widgets.text(name, "")
+    report = run_query(notebook.spark, widgets.get("sql"), widgets.get("result_url"), int(widgets.get("row_limit")))
+    notebook.dbutils.notebook.exit(json.dumps(report))

@@ -116,7 +116,7 @@ def describe(question: str, language: str, evidence: Sequence[Evidence]) -> str:
 
 
 def _complete(messages: list[dict[str, Any]], **options: Any) -> "ChatCompletionMessage":
-    create: Any = _client().chat.completions.create  # its overloads want literal message types
+    create: Any = client().chat.completions.create  # its overloads want literal message types
     with _model_errors():
         completion: ChatCompletion = create(
             model=settings().azure_openai_deployment, messages=messages, temperature=0, **options
@@ -210,7 +210,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 @cache
-def _client() -> "OpenAI":
+def client() -> "OpenAI":
+    """Return the client of the model service, signed in by key or by the managed identity."""
     from openai import OpenAI
 
     base = settings().azure_openai_endpoint.rstrip("/")

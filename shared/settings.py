@@ -33,6 +33,8 @@ class Settings:
     """The job that runs a query (job lane); 0 where only the warehouse is used."""
     databricks_warehouse_id: str = ""
     """The SQL warehouse (statement lane), preferred where it is set."""
+    databricks_lane: str = ""
+    """``statement`` or ``job``, where both are set up; empty: the warehouse where there is one."""
 
     cosmos_endpoint: str = _MISSING
     """URL of the account."""

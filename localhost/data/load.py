@@ -87,7 +87,8 @@ def _load_table(file: ImdbFile, path: Path, staged: Path, rejects: Path, progres
     progress.say("Done", f"{path.name}: {loaded:,} rows")
     if log.count:
         reasons = ", ".join(f"{reason} {refused.count:,}" for reason, refused in log.reasons.items())
-        progress.say("Warning", f"{path.name}: {log.count:,} lines were not loaded ({reasons}); see {log.path}")
+        missed = f"{log.count:,} of {lines:,} lines were not loaded ({reasons})"
+        progress.say("Warning", f"{path.name}: {missed}; see {log.path}")
     return TableReport(file.table, path.name, lines, loaded, log.count, log.reasons)
 
 

@@ -26,7 +26,7 @@ class Progress:
         from rich.console import Console
         from rich.text import Text
 
-        Console(file=self._stream).print(Text.assemble((word, _STYLES[word]), " ", text))
+        Console(file=self._stream).print(Text.assemble((word, _STYLES[word]), " ", text), soft_wrap=True)
 
     @contextmanager
     def task(self, what: str, total: int) -> Generator[Callable[[int], None]]:

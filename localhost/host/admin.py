@@ -1,8 +1,9 @@
 """``/admin``: what runs here, for its owner."""
 
+import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
@@ -21,7 +22,15 @@ HOST_VERSION = "4.0.0-localhost"
 class AdminApi:
     """The state of the host and its functions."""
 
-    def __init__(self, functions: Sequence[Function], routes: Routes, base_url: str) -> None:
+    def __init__(
+        self,
+        functions: Sequence[Function],
+        routes: Routes,
+        base_url: str,
+        run_timer: Callable[[Function], Awaitable[None]],
+    ) -> None:
+        self._run_timer = run_timer
+        self._runs: set[asyncio.Future[None]] = set()
         self._functions = {f.name.lower(): f for f in functions}
         self._routes = routes
         self._base_url = base_url
@@ -36,6 +45,7 @@ class AdminApi:
             endpoint("GET", "admin/host/status", self._status, master),
             endpoint("GET", "admin/functions", self._list, master),
             endpoint("GET", "admin/functions/{name}", self._one, master),
+            endpoint("POST", "admin/functions/{name}", self._run, master),
         ]
 
     async def _ping(self, _call: Call) -> Response:
@@ -60,6 +70,17 @@ class AdminApi:
     async def _one(self, call: Call) -> Response:
         function = self._functions.get(call.values["name"].lower())
         return JSONResponse(self.describe(function)) if function else answers.not_found(call.request.url.path)
+
+    async def _run(self, call: Call) -> Response:
+        function = self._functions.get(call.values["name"].lower())
+        if function is None:
+            return answers.not_found(call.request.url.path)
+        if function.kind != "timer":
+            return answers.not_supported(f"Running {function.name!r} by hand", "only timer functions can be.")
+        run = asyncio.ensure_future(self._run_timer(function))
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
+        return Response(status_code=202)
 
     def describe(self, function: Function) -> dict[str, Any]:
         """Return a function in the shape of the platform's administration API."""

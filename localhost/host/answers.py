@@ -74,4 +74,4 @@ def function_failed(function: str, request_id: str) -> Response:
 
 def not_supported(operation: str, why: str) -> Response:
     """Refuse what this host cannot do."""
-    return problem(501, f"{operation} is not supported: {why}", "not_supported", "See the coverage table in the docs.")
+    return problem(501, f"{operation} is not supported: {why}", "not_supported", "See docs/reference/local-host.md.")

@@ -67,6 +67,7 @@ def _http(started: Started) -> list[str]:
 
 def _others(functions: Sequence[Function]) -> list[str]:
     lines = [f"Timer {f.name}: {f.trigger.get('schedule')}" for f in functions if f.kind == "timer"]
+    lines += [f"Warm-up: {f.name}" for f in functions if f.kind == "warmup"]
     for kind, title in _TITLES.items():
         # The SDK brings some of its own; nobody asked for them.
         found = sorted(f.task_name for f in functions if f.kind == kind and not f.name.startswith("BuiltIn__"))
@@ -103,10 +104,12 @@ def _services(started: Started) -> list[str]:
 
 
 def _engine(announced: Mapping[str, Any]) -> str:
-    engine = str(announced.get("sql_engine") or "an engine that is still starting")
-    words = {"duckdb": "DuckDB (Databricks SQL translated, approximate)", "spark": "Apache Spark"}
-    why = announced.get("reason")
-    return words.get(engine, engine) + (f"; {why}" if why else "")
+    engine, spark = announced.get("sql_engine"), announced.get("spark")
+    version = announced.get("sql_engine_version") or ""
+    if engine == "spark":
+        return f"Apache Spark {version}" + (" (still starting)" if spark == "starting" else "")
+    words = f"DuckDB {version}, Databricks SQL translated: near, not the same"
+    return f"{words}; Apache Spark takes over once it is warm" if spark == "starting" else words
 
 
 def _try(started: Started) -> list[str]:

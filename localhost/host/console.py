@@ -8,8 +8,10 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO, override
 
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
@@ -27,11 +29,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
-def configure(*, verbose: bool, as_json: bool, running: Callable[[], str | None]) -> None:
-    """Send all logging to the console; ``running`` names the function that a line of the app's own comes from."""
+def configure(*, verbose: bool, as_json: bool, app: Path, running: Callable[[], str | None]) -> None:
+    """Send all logging to the console.
+
+    ``running`` names the function that a line of the app's own comes from; ``app`` is the folder whose code an
+    exception is traced to, unless ``verbose`` asks for all of the trace.
+    """
     stream = sys.stdout if as_json else sys.stderr
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Json(running) if as_json else _Text(running, colour=colour_wanted(stream)))
+    text = _Text(running, colour=colour_wanted(stream), only=None if verbose else app)
+    handler.setFormatter(_Json(running) if as_json else text)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
@@ -43,10 +50,11 @@ def configure(*, verbose: bool, as_json: bool, running: Callable[[], str | None]
 class _Text(logging.Formatter):
     """``12:30:01.234 info  submit_query  succeeded  instance=... 12 ms``."""
 
-    def __init__(self, running: Callable[[], str | None], *, colour: bool) -> None:
+    def __init__(self, running: Callable[[], str | None], *, colour: bool, only: Path | None) -> None:
         super().__init__()
         self._running = running
         self._colour = colour
+        self._only = only
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -60,11 +68,24 @@ class _Text(logging.Formatter):
         level = record.levelname.lower()
         message = record.getMessage()
         line = "  ".join([f"{time} {level:<7} {who}", message, *fields])
-        if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            line += "\n" + self._trace(record.exc_info[1])
         line = printable(line).replace("\n", "\n    ")
         code = _COLOURS.get(record.levelno)
         return f"\x1b[{code}m{line}\x1b[0m" if self._colour and code else line
+
+    def _trace(self, error: BaseException) -> str:
+        """Return where ``error`` comes from: the lines of the app that lead to it, or all of it."""
+        if (app := self._only) is None:
+            return "".join(traceback.format_exception(error)).rstrip()
+        # The SDK's wrappers go by the app's file name, but have no line in it.
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if f.line and Path(f.filename).is_relative_to(app)
+        ]
+        own = [f for f in frames if "site-packages" not in f.filename]
+        if not own:
+            return "".join(traceback.format_exception(error)).rstrip()
+        return "\n".join(f"at {f.filename}:{f.lineno} in {f.name}: {f.line}" for f in own)
 
 
 class _Json(logging.Formatter):

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from localhost.host.functions import Function
 from localhost.host.worker import datum
+from localhost.hub.service import MAX_MESSAGE
 
 PATH = "/runtime/webhooks/durabletask"
 
@@ -41,6 +42,7 @@ class DurableClients:
             "httpBaseUrl": f"{self.base_url}{PATH}",
             "rpcBaseUrl": f"http://{self.rpc_address}",
             "requiredQueryStringParameters": self.query,
+            "maxGrpcMessageSizeInBytes": MAX_MESSAGE,
         }
         return json.dumps(configuration)
 

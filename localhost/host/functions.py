@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-type TriggerKind = Literal["http", "timer", "orchestration", "activity", "entity", "other"]
+type TriggerKind = Literal["http", "timer", "warmup", "orchestration", "activity", "entity", "other"]
 type AuthLevel = Literal["anonymous", "function", "admin"]
 
 _KINDS: dict[str, TriggerKind] = {
     "httptrigger": "http",
     "timertrigger": "timer",
+    "warmuptrigger": "warmup",
     "orchestrationtrigger": "orchestration",
     "activitytrigger": "activity",
     "entitytrigger": "entity",

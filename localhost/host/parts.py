@@ -1,6 +1,7 @@
 """The parts of a running host, put together."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from localhost.host.keys import Keys
 from localhost.host.routes import Routes
 from localhost.host.server import Server, with_cors
 from localhost.host.timers import Timers
-from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker
+from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker, datum, headline
 from localhost.hub.interface import TaskHub, WorkKind
 from localhost.hub.memory import MemoryHub
 from localhost.hub.service import TaskHubServer
+
+log = logging.getLogger(__name__)
 
 # Threads that blocking activities leave to orchestrators, entities and HTTP functions.
 RESERVED_THREADS = 8
@@ -48,8 +51,9 @@ class Parts:
         self._timers_file = timers
         self._only = {name.lower() for name in only}
         self._base_url = base_url
-        self._hub: TaskHub = MemoryHub()
+        self._hub: TaskHub = MemoryHub(configuration.default_version)
         self._grpc = TaskHubServer(self._hub)
+        self._warming: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Load the app and open the hub; nothing is served or dispatched yet.
@@ -99,15 +103,25 @@ class Parts:
         endpoints = [
             *InstancesApi(self._hub, self._clients, self._functions).endpoints(system),
             *EntitiesApi(self._hub, self._functions).endpoints(system),
-            *AdminApi(self._functions, self._routes, self._base_url).endpoints(master),
+            *AdminApi(self._functions, self._routes, self._base_url, self._timers.run_now).endpoints(master),
         ]
         functions = HttpFunctions(self._routes, self.worker, self._keys, self._clients.inputs)
         return with_cors(Server(HostRoutes(endpoints), functions), cors, credentials=credentials)
 
     def begin(self) -> None:
-        """Dispatch work and keep time."""
+        """Dispatch work, keep time, and let the app warm itself up, once, as the platform does on a new machine."""
         self._dispatcher.start()
         self._timers.start()
+        self._warming = [asyncio.create_task(self._warm_up(f)) for f in self._functions if f.kind == "warmup"]
+
+    async def _warm_up(self, function: Function) -> None:
+        inputs = {**self._clients.inputs(function), str(function.trigger["name"]): datum("{}", "json")}
+        outcome = await self.worker.invoke(function, inputs)
+        details = {"function": function.name, "seconds": outcome.seconds}
+        if outcome.error is None:
+            log.info("succeeded", extra={"details": details})
+        else:
+            log.warning("failed: %s", headline(outcome.error), extra={"details": details}, exc_info=outcome.error)
 
     async def quieten(self) -> None:
         """Begin nothing new by itself."""
@@ -115,6 +129,8 @@ class Parts:
 
     async def close(self, patience: float) -> None:
         """Let what runs end, and close everything."""
+        for warming in self._warming:
+            warming.cancel()
         await self._dispatcher.stop(patience)
         await self._grpc.stop()
         await self._hub.stop()

@@ -61,6 +61,7 @@ def run(options: HostOptions, local: LocalSettings) -> ExitCode:
     listener = _listen(options.address, options.port)
     folder = DataFolder(options.data)
     process: ServiceProcess | None = None
+    _say(f"Starting {options.script_root.name}; data in {folder.path}")
     try:
         keys = Keys.of(folder.path)
         chosen, keys = _prepare_settings(options, local, folder, keys)
@@ -167,7 +168,10 @@ class _Host:
             base_url=url,
         )
         console.configure(
-            verbose=self._options.verbose, as_json=self._options.json_output, running=parts.worker.running
+            verbose=self._options.verbose,
+            as_json=self._options.json_output,
+            app=self._options.script_root,
+            running=parts.worker.running,
         )
         await parts.open()
         announced: Mapping[str, Any] = await self._process.ready() if self._process else {}

@@ -47,6 +47,11 @@ class Timers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def run_now(self, function: Function) -> None:
+        """Call a timer function now, as its owner asks; its schedule goes on as it was."""
+        schedule = next(schedule for known, schedule in self._schedules if known.name == function.name)
+        await self._fire(function, schedule, datetime.now(UTC), past_due=False, monitored=False)
+
     async def _keep(self, function: Function, schedule: ncrontab.Schedule) -> None:
         monitored = bool(function.trigger.get("useMonitor", True))
         now = datetime.now(UTC)

@@ -24,14 +24,16 @@ class MemoryHub:
 
     kind = "in memory (gone when the host stops)"
 
-    def __init__(self) -> None:
+    def __init__(self, default_version: str = "") -> None:
+        """Make a hub that gives ``default_version`` to instances that name none."""
+        self._default_version = default_version
         self._work = {kind: asyncio.Event() for kind in ("orchestration", "activity", "entity")}
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     async def start(self) -> None:
         """Open the hub, empty."""
         loop = asyncio.get_running_loop()
-        self._backend = EventLoopBackend(loop.call_later, self._wake, self._settled)
+        self._backend = EventLoopBackend(loop.call_later, self._wake, self._settled, self._default_version)
 
     async def stop(self) -> None:
         """Nothing to close: the memory goes with the process."""

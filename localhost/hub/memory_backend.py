@@ -53,8 +53,15 @@ class EventLoopBackend(InMemoryOrchestrationBackend):
     ``wake`` is called when there may be work; ``settled`` with an instance id when its state has changed.
     """
 
-    def __init__(self, call_later: CallLater, wake: Callable[[], None], settled: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        call_later: CallLater,
+        wake: Callable[[], None],
+        settled: Callable[[str], None],
+        default_version: str,
+    ) -> None:
         super().__init__()
+        self._default_version = default_version
         self._call_later = call_later
         self._wake = wake
         self._settled = settled
@@ -157,6 +164,8 @@ class EventLoopBackend(InMemoryOrchestrationBackend):
     @override
     def StartInstance(self, request: pb.CreateInstanceRequest, context: object) -> pb.CreateInstanceResponse:
         request.instanceId = request.instanceId or uuid4().hex
+        if self._default_version and not request.HasField("version"):
+            request.version.value = self._default_version
         if not request.orchestrationIdReusePolicy.replaceableStatus:
             request.orchestrationIdReusePolicy.replaceableStatus.extend(TERMINAL)
         delay = 0.0
@@ -181,7 +190,7 @@ class EventLoopBackend(InMemoryOrchestrationBackend):
     def _create_instance_internal(
         self, instance_id: str, name: str, encoded_input: str | None = None, version: str | None = None
     ) -> None:
-        super()._create_instance_internal(instance_id, name, encoded_input, version)
+        super()._create_instance_internal(instance_id, name, encoded_input, version or self._default_version or None)
         self._parents.pop(instance_id, None)
         self._begin_run(instance_id)
 

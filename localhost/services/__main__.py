@@ -34,7 +34,11 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host says when
     ports = {service: port for service in _FACTORIES if (port := getattr(arguments, service)) is not None}
-    apps = {service: _FACTORIES[service](arguments) for service in ports}
+    try:
+        apps = {service: _FACTORIES[service](arguments) for service in ports}
+    except RuntimeError as error:  # Spark was asked for and is not there
+        sys.stderr.write(f"{error}\n")
+        return 1
     asyncio.run(_serve(apps, ports))
     return 0
 
@@ -122,10 +126,10 @@ async def _announce(servers: dict[str, _Service], ports: dict[str, int]) -> None
     for server in servers.values():
         await server.listening.wait()
     announcement: dict[str, Any] = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    async with httpx2.AsyncClient(trust_env=False) as client:
-        for name in ports:
-            about = (await client.get(f"{announcement[name]}/_about")).json()
-            announcement["sql_engine"] = about.get("engine", announcement.get("sql_engine"))
+    if "databricks" in ports:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            about: dict[str, Any] = (await client.get(f"{announcement['databricks']}/_about")).json()
+        announcement |= {name: about.get(name) for name in ("sql_engine", "sql_engine_version", "approximate", "spark")}
     sys.stdout.write(json.dumps(announcement) + "\n")
     sys.stdout.flush()
 

@@ -39,13 +39,16 @@ def preferred_lane() -> LaneName:
     """Return the lane that new queries take.
 
     Raises:
-        SettingsError: neither lane is set up.
+        SettingsError: neither lane is set up, or not the one that is asked for.
     """
-    if settings().databricks_warehouse_id:
+    wanted = settings().databricks_lane
+    if settings().databricks_warehouse_id and wanted in {"", "statement"}:
         return "statement"
-    if settings().databricks_job_id:
+    if settings().databricks_job_id and wanted in {"", "job"}:
         return "job"
-    raise SettingsError("Set DATABRICKS_WAREHOUSE_ID or DATABRICKS_JOB_ID: no lane to Databricks is set up.")
+    raise SettingsError(
+        "No lane to Databricks is set up: set DATABRICKS_WAREHOUSE_ID or DATABRICKS_JOB_ID, and DATABRICKS_LANE to one."
+    )
 
 
 @cache

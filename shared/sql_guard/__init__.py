@@ -47,8 +47,10 @@ def guard_sql(sql: str, dataset: Dataset, *, row_limit: int) -> GuardedSql:
     """
     if row_limit < 1:
         raise ValueError(f"row_limit is at least 1, not {row_limit}.")
+    if not _is_text(sql):
+        raise SqlRefusedError("not_text", "The SQL must be text.")
     key = (sql, dataset.digest, row_limit)
-    known = _cache.get(key) if isinstance(sql, str) else None
+    known = _cache.get(key)
     if known is None:
         from shared.sql_guard.guarding import guarded
 
@@ -61,6 +63,11 @@ def guard_sql(sql: str, dataset: Dataset, *, row_limit: int) -> GuardedSql:
         return known
     reason, message, correctable = known
     raise SqlRefusedError(reason, message, correctable=correctable)
+
+
+def _is_text(value: object) -> bool:
+    """Say whether a model, which may send anything, sent text."""
+    return isinstance(value, str)
 
 
 type _Verdict = GuardedSql | tuple[str, str, bool]

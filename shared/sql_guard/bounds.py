@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from shared.sql_guard.functions import COLLECTORS, GENERATORS
 from shared.sql_guard.patterns import check_pattern
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.values import COLLECTED, LISTED, YEARS, Value, combined, joined, low_high
 
 MAX_DIGITS = 100
@@ -19,7 +20,9 @@ _JOINING = frozenset(
 )
 # Each piece of the first may become as large as the last.
 _REPLACING = frozenset("replace regexp_replace translate array_join".split())
-_LISTING = frozenset("split sentences str_to_map regexp_extract_all json_object_keys map_keys map_values from_json".split())
+_LISTING = frozenset(
+    "split sentences str_to_map regexp_extract_all json_object_keys map_keys map_values from_json".split()
+)
 _PATTERNS = {
     "rlike": 1, "regexp": 1, "regexp_like": 1, "regexp_replace": 1, "regexp_extract": 1, "regexp_extract_all": 1,
     "regexp_count": 1, "regexp_instr": 1, "regexp_substr": 1, "split": 1,
@@ -52,7 +55,9 @@ _RANGES: Mapping[str, tuple[int, int]] = {
 }
 # As large as what they choose from.
 _CHOOSING = frozenset(
-    "coalesce ifnull nvl nullif greatest min max any_value first last first_value last_value zeroifnull median mode".split()
+    """
+    coalesce ifnull nvl nullif zeroifnull greatest min max any_value first last first_value last_value median mode
+    """.split()
 )
 _ROUNDING = frozenset("round bround floor ceil ceiling int bigint smallint tinyint rint abs negative positive".split())
 _DAYS_APART = {"YEAR": 365, "QUARTER": 90, "MONTH": 28, "WEEK": 7, "DAY": 1}
@@ -84,8 +89,8 @@ def bounded_call(
 ) -> Value:
     """Return what is known of ``name(values)``, and refuse a call that can make anything out of nothing.
 
-    ``texts`` holds the arguments that are string literals, ``step`` the days or units between two items of a sequence, and
-    ``limit`` what a number that makes characters or items out of nothing may be.
+    ``texts`` holds the arguments that are string literals, ``step`` the days or units between two items of a sequence,
+    and ``limit`` what a number that makes characters or items out of nothing may be.
     """
     _check_patterns(name, texts)
     maker = _MAKERS.get(name)
@@ -93,6 +98,8 @@ def bounded_call(
         return maker(name, values, texts, limit)
     if name == "sequence":
         return _sequence(values, step, limit)
+    if name in _NEAR_DATE and texts and texts[0] is not None:
+        return combined(values).with_bounds(*days(texts[0]))
     return _plain(name, values)
 
 
@@ -102,14 +109,14 @@ def _plain(name: str, values: Sequence[Value]) -> Value:
         return joined(values)
     if name in COLLECTORS:
         item = result.size
-        return result.with_size(COLLECTED * item, item)
+        return replace(result.with_size(COLLECTED * item, item), gathered=True, constant=False)
     if name in _LISTING:
         return result.with_size(max(LISTED, result.size), max(1, result.size // LISTED))
     if name in _REPLACING and values:
         return result.with_size(values[0].size * values[-1].size)
     if name in _CHOOSING:
         low, high = low_high(values)
-        return Value(result.size, result.item, low, high, result.owners, result.outer, result.constant)
+        return result.between(low, high)
     return _number(name, values, result)
 
 
@@ -118,18 +125,29 @@ def _number(name: str, values: Sequence[Value], result: Value) -> Value:
         return result.with_bounds(*_RANGES[name])
     if name in _TODAY:
         return result.with_bounds(*today())
-    first = values[0] if values else result
-    if name in _ROUNDING and values:
-        return _rounded(name, first, result)
-    if name in _NEAR_DATE and first.low is not None and first.high is not None:
-        return result.with_bounds(first.low - 366, first.high + 31)
+    if not values or None in (values[0].low, values[0].high):
+        return _capped(name, values, result)
+    if name in _ROUNDING:
+        return _rounded(name, values[0], result)
+    return _dated(name, values[0], result)
+
+
+def _capped(name: str, values: Sequence[Value], result: Value) -> Value:
+    """Bound what is no larger than its other arguments: MOD(x, 10), LEAST(x, 10)."""
     if name in ("mod", "pmod", "try_mod") and len(values) == 2 and values[1].high is not None:
         return result.with_bounds(-abs(values[1].high), abs(values[1].high))
     if name == "least":
         highs = [value.high for value in values if value.high is not None]
         return result.with_bounds(low_high(values)[0], min(highs, default=None))
-    if name == "make_date" and first.low is not None and first.high is not None and 0 < first.low <= first.high < 9999:
-        return result.with_bounds(date(first.low, 1, 1).toordinal(), date(first.high, 12, 31).toordinal())
+    return result
+
+
+def _dated(name: str, first: Value, result: Value) -> Value:
+    low, high = first.low or 0, first.high or 0
+    if name in _NEAR_DATE:
+        return result.with_bounds(low - 366, high + 31)
+    if name == "make_date" and 0 < low <= high < 9999:
+        return result.with_bounds(date(low, 1, 1).toordinal(), date(high, 12, 31).toordinal())
     return result
 
 
@@ -145,7 +163,7 @@ def _rounded(name: str, first: Value, result: Value) -> Value:
 
 def _high(name: str, value: Value | None, limit: int) -> int:
     if value is None or value.high is None or value.high > limit:
-        refuse("unbounded_generator", f"Give {name} a number up to {limit}, or bound it: least(..., {limit}).")
+        raise refusal("unbounded_generator", f"Give {name} a number up to {limit}, or bound it: least(..., {limit}).")
     return max(0, value.high)
 
 
@@ -175,7 +193,7 @@ def _inserted(name: str, values: Sequence[Value], _texts: Sequence[str | None], 
     place = _argument(values, 1)
     reach = _high(name, place, limit)
     if place is None or place.low is None or place.low < -limit:
-        refuse("unbounded_generator", f"Give {name} a position that is a number.")
+        raise refusal("unbounded_generator", f"Give {name} a position that is a number.")
     reach = max(reach, -place.low)
     return combined(values).with_size(sum(value.size for value in values) + reach)
 
@@ -184,10 +202,10 @@ def _formatted(name: str, values: Sequence[Value], texts: Sequence[str | None], 
     """FORMAT_STRING('%5d', x): a width is a number of characters to come."""
     pattern = texts[0] if texts else None
     if pattern is None:
-        refuse("unbounded_generator", f"Give {name} its format as a string.")
+        raise refusal("unbounded_generator", f"Give {name} its format as a string.")
     width = sum(int(digits[:9]) for digits in re.findall(r"\d+", pattern))
     if width > limit:
-        refuse("unbounded_generator", f"The widths in a format may be {limit} in all.")
+        raise refusal("unbounded_generator", f"The widths in a format may be {limit} in all.")
     return joined(values)
 
 
@@ -207,7 +225,7 @@ def _histogram(name: str, values: Sequence[Value], _texts: Sequence[str | None],
 def _windowed(_name: str, values: Sequence[Value], _texts: Sequence[str | None], _limit: int) -> Value:
     """WINDOW(time, length): with a slide, each row would be in many windows."""
     if len(values) > 2:
-        refuse("unbounded_generator", "WINDOW is taken with a length and no slide.")
+        raise refusal("unbounded_generator", "WINDOW is taken with a length and no slide.")
     return combined(values)
 
 
@@ -232,18 +250,13 @@ _MAKERS: Mapping[str, Callable[[str, Sequence[Value], Sequence[str | None], int]
 def _sequence(values: Sequence[Value], step: float | None, limit: int) -> Value:
     bounds = [bound for value in values[:2] for bound in (value.low, value.high)]
     if len(values) < 2 or not step or any(bound is None for bound in bounds):
-        refuse("unbounded_generator", "Give SEQUENCE two numbers or dates, or bounds: least(..., 1000).")
+        raise refusal("unbounded_generator", "Give SEQUENCE two numbers or dates, or bounds: least(..., 1000).")
     known = [bound for bound in bounds if bound is not None]
     low, high = min(known), max(known)
     count = int((high - low) / step) + 1
     if count > limit:
-        refuse("unbounded_generator", f"SEQUENCE may make at most {limit} items here.")
-    return Value(count, 1, low, high, *_dependencies(values))
-
-
-def _dependencies(values: Sequence[Value]) -> tuple[int, bool, bool]:
-    result = combined(values)
-    return result.owners, result.outer, result.constant
+        raise refusal("unbounded_generator", f"SEQUENCE may make at most {limit} items here.")
+    return combined(values).with_size(count).between(low, high)
 
 
 def interval_days(amount: str, unit: str) -> float | None:
@@ -274,10 +287,10 @@ def range_rows(values: Sequence[Value], *, limit: int) -> int:
     start = 0 if second is None else (first.low if first is not None else None)
     step = values[2].low if len(values) > 2 else 1
     if stop is None or stop.high is None or start is None or not step:
-        refuse("unbounded_generator", "Give RANGE plain numbers.")
+        raise refusal("unbounded_generator", "Give RANGE plain numbers.")
     rows = abs(stop.high - start) // abs(step) + 1
     if rows > limit:
-        refuse("unbounded_generator", f"RANGE may make at most {limit} rows.")
+        raise refusal("unbounded_generator", f"RANGE may make at most {limit} rows.")
     return rows
 
 

@@ -4,7 +4,7 @@ Not here: what runs code, leaves the warehouse, reads files or secrets, tells wh
 purpose, or parses XML and foreign binary formats.
 """
 
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 
 AGGREGATES = frozenset(
     """
@@ -23,8 +23,13 @@ COLLECTORS = frozenset("array_agg collect_list collect_set listagg string_agg".s
 WINDOW_ONLY = frozenset("cume_dist dense_rank lag lead ntile nth_value percent_rank rank row_number".split())
 
 # One row in, several out.
-GENERATORS = frozenset(
-    "explode explode_outer posexplode posexplode_outer inline inline_outer stack json_tuple".split()
+GENERATORS = frozenset("explode explode_outer posexplode posexplode_outer inline inline_outer stack json_tuple".split())
+# Different from row to row even where no column goes in.
+VARYING = (
+    AGGREGATES
+    | WINDOW_ONLY
+    | GENERATORS
+    | frozenset("rand randn random randstr uniform uuid monotonically_increasing_id shuffle".split())
 )
 # What may stand in FROM.
 TABLE_FUNCTIONS = GENERATORS | {"range"}
@@ -85,7 +90,13 @@ ALLOWED = (
 )
 
 # Known names that are refused, and why; a name that is in no list is `unknown_function`.
-_CODE = frozenset("reflect try_reflect java_method call_function call_udf python_udf sql_udf transform_using".split())
+_CODE = frozenset(
+    """
+    reflect try_reflect java_method call_function call_udf raise_error assert_true from_xml to_xml schema_of_xml
+    from_avro to_avro schema_of_avro from_protobuf to_protobuf
+    """.split()
+)
+_REFUSED_PREFIXES = {"ai_": "network", "xpath": "code", "read_": "file", "table_changes": "time_travel"}
 _NETWORK = frozenset("http_request remote_query vector_search".split())
 _FILES = frozenset(
     """
@@ -125,7 +136,8 @@ def check_function(name: str) -> None:
     """Refuse a call of ``name`` (lower case) unless it is on the list."""
     if name in ALLOWED:
         return
-    reason = _REFUSED.get(name) or ("network" if name.startswith("ai_") else "unknown_function")
-    if reason == "unknown_function":
-        refuse(reason, f"There is no function {name[:60]!r} here; use one of Spark SQL's own.")
-    refuse(reason, f"The function {name!r} is not run.")
+    reason = _REFUSED.get(name)
+    reason = reason or next((why for prefix, why in _REFUSED_PREFIXES.items() if name.startswith(prefix)), None)
+    if reason is None:
+        raise refusal("unknown_function", f"There is no function {name[:60]!r} here; use one of Spark SQL's own.")
+    raise refusal(reason, f"The function {name[:60]!r} is not run.")

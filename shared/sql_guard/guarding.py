@@ -1,20 +1,29 @@
 """The guard's steps, in order. Imported when first used, because it brings the parser with it."""
 
+import re
+
 from sqlglot import Expr, exp
 
 from shared.catalog import Dataset
+from shared.errors import SqlRefusedError
 from shared.sql_guard import GuardedSql
 from shared.sql_guard.emit import emit
 from shared.sql_guard.nodes import check_nodes
 from shared.sql_guard.queries import Queries
 from shared.sql_guard.reading import read_statement
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.text import check_text
+
+_WRITES = re.compile(
+    r"\b(?:insert\s+(?:into|overwrite)|delete\s+from|update\s+\S+\s+set|into\s+outfile"
+    r"|(?:drop|create|alter|truncate)\s+(?:or\s+replace\s+)?(?:table|view|schema|database|function))\b",
+    re.IGNORECASE,
+)
 
 
 def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
     """Return ``sql`` as it may run, or refuse it."""
-    tree = read_statement(check_text(sql))
+    tree = _read(check_text(sql))
     check_nodes(tree)
     tree, limited = _limited(tree, row_limit)
     written = emit(tree)
@@ -22,10 +31,20 @@ def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
     again = read_statement(check_text(written))
     check_nodes(again)
     if emit(again) != written:
-        refuse("unsupported", "That can be read in two ways; write a plainer query.")
+        raise refusal("unsupported", "That can be read in two ways; write a plainer query.")
     queries = Queries(dataset)
     queries.check(again)
-    return GuardedSql(written, tuple(sorted(queries.tables)), tuple(sorted(queries.columns)), row_limit, limited)
+    return GuardedSql(written, tuple(queries.tables), tuple(queries.columns), row_limit, limited)
+
+
+def _read(sql: str) -> Expr:
+    try:
+        return read_statement(sql)
+    except SqlRefusedError as refused:
+        # What the parser cannot follow may still be plain to see: then it is no slip to be mended.
+        if refused.reason == "syntax" and _WRITES.search(sql):
+            raise refusal("write", "Only queries that read are run.") from refused
+        raise
 
 
 def _limited(tree: Expr, row_limit: int) -> tuple[Expr, bool]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlglot import Expr, exp
 
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.scopes import Scope
 from shared.sql_guard.values import MAX_FANOUT, MAX_ROWS_ALONE, Rows, Value
 
@@ -49,7 +49,13 @@ def _link(left: Value, right: Value) -> Link | None:
 
 def _outer_link(left: Value, right: Value) -> Link | None:
     for inner, outer in ((left, right), (right, left)):
-        if outer.outer and not outer.owners and inner.owners and not inner.outer and not (inner.constant or outer.constant):
+        if (
+            outer.outer
+            and not outer.owners
+            and inner.owners
+            and not inner.outer
+            and not (inner.constant or outer.constant)
+        ):
             return inner.owners, 0
     return None
 
@@ -60,7 +66,7 @@ def check_outer_join(scope: Scope, old: int, new: int, links: set[Link]) -> None
         return
     if any(all(not scope.relations[i].rows.big for i in _bits(side)) for side in (old, new)):
         return
-    refuse("join_without_equality", _ADVICE)
+    raise refusal("join_without_equality", _ADVICE)
 
 
 def combined_rows(scope: Scope) -> Rows:
@@ -72,14 +78,14 @@ def combined_rows(scope: Scope) -> Rows:
     groups = _groups(scope)
     big = [group for group in groups if any(scope.relations[i].rows.big for i in _bits(group))]
     if len(big) > 1:
-        refuse("join_without_equality", _ADVICE)
+        raise refusal("join_without_equality", _ADVICE)
     factor = 1
     for group in groups:
         has_table = group in big
         for index in _bits(group):
-            rows = scope.relations[index].rows
-            if rows.big or not has_table:
-                factor *= rows.factor
+            relation = scope.relations[index]
+            if relation.rows.big or relation.multiplies or not has_table:
+                factor *= relation.rows.factor
     rows = Rows(bool(big), factor)
     check_rows(rows)
     return rows
@@ -88,7 +94,7 @@ def combined_rows(scope: Scope) -> Rows:
 def check_rows(rows: Rows) -> None:
     """Refuse what multiplies a table, or rows from nowhere, by too much."""
     if rows.factor > (MAX_FANOUT if rows.big else MAX_ROWS_ALONE):
-        refuse("unbounded_generator", "That makes too many rows out of each; ask for fewer.")
+        raise refusal("unbounded_generator", "That makes too many rows out of each; ask for fewer.")
 
 
 def _bits(mask: int) -> list[int]:
@@ -96,7 +102,7 @@ def _bits(mask: int) -> list[int]:
 
 
 def _groups(scope: Scope) -> list[int]:
-    groups = [1 << index for index, relation in enumerate(scope.relations)]
+    groups = [1 << index for index in range(len(scope.relations))]
     changed = True
     while changed:
         changed = False

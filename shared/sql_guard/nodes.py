@@ -4,12 +4,17 @@ A kind that is not listed is refused, and so is a part: sqlglot hangs INTO, lock
 nodes that are harmless without.
 """
 
+from collections.abc import Iterator
+from typing import cast
+
 from sqlglot import Expr, exp
 
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 
 MAX_NODES = 12_000
 MAX_DEPTH = 120
+MAX_SELECTS = 64
+_EMPTY: list[object] = []
 
 _BINARY = ("this", "expression")
 _UNARY = ("this",)
@@ -131,7 +136,7 @@ PARTS: dict[type[Expr], frozenset[str]] = {
 }  # fmt: skip
 
 # Refused kinds that deserve a better word than "unsupported".
-_WORSE: dict[type[Expr], str] = {
+_WORSE: dict[type[object], str] = {
     exp.Into: "write",
     exp.Insert: "write",
     exp.MultitableInserts: "write",
@@ -150,6 +155,9 @@ _WORSE: dict[type[Expr], str] = {
     exp.Stream: "table",
     exp.CurrentUser: "secret",
     exp.SessionUser: "secret",
+    exp.CurrentCatalog: "secret",
+    exp.CurrentSchema: "secret",
+    exp.CurrentRole: "secret",
 }
 _WORSE_PARTS = {"into": "write", "locks": "write", "version": "time_travel", "catalog": "table", "when": "time_travel"}
 # Left-deep chains of these are walked in a loop, so that a hundred ORs are not a hundred levels.
@@ -158,40 +166,50 @@ CHAINS = (
 )  # fmt: skip
 
 
+def children(node: Expr) -> Iterator[tuple[str, Expr]]:
+    """Yield the nodes right below ``node``, each with the part that it is of."""
+    for part, value in node.args.items():
+        # "_type" is the parser's note of what is written beside it.
+        if isinstance(value, Expr) and part != "_type":
+            yield part, value
+        elif isinstance(value, list):
+            for child in cast("list[object]", value):
+                if isinstance(child, Expr):
+                    yield part, child
+
+
 def check_nodes(tree: Expr) -> None:
     """Refuse a tree that holds anything not on the list, or is larger or deeper than any query needs to be."""
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table | exp.Values):
-        refuse(_WORSE.get(type(tree), "not_a_query"), "Only a query that reads is run: SELECT ... FROM ...")
+        raise refusal(_WORSE.get(type(tree), "not_a_query"), "Only a query that reads is run: SELECT ... FROM ...")
     pending: list[tuple[Expr, int]] = [(tree, 0)]
-    count = 0
+    nodes = selects = 0
     while pending:
         node, depth = pending.pop()
-        count += 1
-        kind = type(node)
-        parts = PARTS.get(kind)
-        if parts is None:
-            refuse(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
         if depth > MAX_DEPTH:
-            refuse("too_deep", "The SQL is nested too deeply.")
-        for part, value in node.args.items():
-            if value is None or value is False or value == []:
-                continue
-            if part not in parts:
-                _refuse_part(kind, part, value)
-            if part == "_type":
-                continue  # The parser's note of the type that is written beside it.
-            children = value if isinstance(value, list) else [value]
-            chained = part == "this" and kind in CHAINS
-            for child in children:
-                if isinstance(child, Expr):
-                    level = depth if chained and type(child) is kind else depth + 1
-                    pending.append((child, level))
-    if count > MAX_NODES:
-        refuse("too_long", "The SQL has too many parts; ask for less at once.")
+            raise refusal("too_deep", "The SQL is nested too deeply.")
+        _check_node(node)
+        nodes += 1
+        selects += isinstance(node, exp.Select)
+        for part, child in children(node):
+            chained = part == "this" and type(child) is type(node) and isinstance(node, CHAINS)
+            pending.append((child, depth if chained else depth + 1))
+    if nodes > MAX_NODES:
+        raise refusal("too_long", "The SQL has too many parts; ask for less at once.")
+    if selects > MAX_SELECTS:
+        raise refusal("too_many_relations", f"The SQL has more than {MAX_SELECTS} SELECTs; ask for less at once.")
 
 
-def _refuse_part(kind: type[Expr], part: str, value: object) -> None:
-    if kind is exp.With and part == "recursive":
-        refuse("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
-    reason = _WORSE_PARTS.get(part) or _WORSE.get(type(value), "unsupported")  # type: ignore[arg-type]
-    refuse(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")
+def _check_node(node: Expr) -> None:
+    kind = type(node)
+    allowed = PARTS.get(kind)
+    if allowed is None:
+        raise refusal(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
+    if kind is exp.Select and not node.expressions:
+        raise refusal("syntax", "SELECT names no columns.")
+    for part, value in node.args.items():
+        if part not in allowed and value is not None and value is not False and value != _EMPTY:
+            if kind is exp.With and part == "recursive":
+                raise refusal("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
+            reason = _WORSE_PARTS.get(part) or _WORSE.get(type(cast("object", value)), "unsupported")
+            raise refusal(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")

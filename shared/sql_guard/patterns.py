@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from shared.sql_guard.reasons import refuse
+from shared.errors import SqlRefusedError
+from shared.sql_guard.reasons import refusal
 
 MAX_PATTERN = 1_000
 MAX_WILDCARDS = 6
@@ -39,7 +41,7 @@ class _Group:
 def check_pattern(pattern: str) -> None:
     """Refuse ``pattern`` when matching it may take time that explodes with the length of the text."""
     if len(pattern) > MAX_PATTERN:
-        _refuse()
+        raise _boundless()
     stack = [_Group()]
     last: _Group | None = None
     atom = ""
@@ -65,7 +67,7 @@ def check_pattern(pattern: str) -> None:
             if _is_long(match["times"]):
                 wildcards += _is_anything(atom)
                 if wildcards > MAX_WILDCARDS or (last is not None and _is_ambiguous(last)):
-                    _refuse()
+                    raise _boundless()
                 top.repeats = True
                 top.repeats_anything |= _is_anything(atom) or atom == "("
             elif match["times"] in ("?", "{0}") or match["times"].startswith("{0,"):
@@ -77,8 +79,8 @@ def check_pattern(pattern: str) -> None:
             top.starts[-1] += text if kind == "char" else "\\"
 
 
-def _refuse() -> None:
-    refuse("unbounded_pattern", "That regular expression may run for ever; write a plainer one, or use LIKE.")
+def _boundless() -> SqlRefusedError:
+    return refusal("unbounded_pattern", "That regular expression may run for ever; write a plainer one, or use LIKE.")
 
 
 def _is_long(times: str) -> bool:
@@ -107,4 +109,4 @@ def _is_ambiguous(group: _Group) -> bool:
     starts = sorted(group.starts)
     if len(starts) == 1:
         return False
-    return any(later.startswith(start) or "\\" in (start[:1], later[:1]) for start, later in zip(starts, starts[1:], strict=False))
+    return any(later.startswith(start) or "\\" in (start[:1], later[:1]) for start, later in pairwise(starts))

@@ -12,9 +12,9 @@ from functools import cache
 from sqlglot import ErrorLevel, Expr, exp
 from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 
 MAX_TOKENS = 8_000
 # A control character, so that no statement that passed the text rules holds it.
@@ -33,11 +33,15 @@ _KEYWORD_FORMS = {
 }
 # Keywords and types that are functions too, when a bracket follows.
 _FUNCTION_TOKENS = frozenset({
-    _T.ARRAY, _T.BIGINT, _T.BINARY, _T.BOOLEAN, _T.CHAR, _T.CURRENT_DATE, _T.CURRENT_TIME, _T.CURRENT_TIMESTAMP,
-    _T.CURRENT_USER, _T.DATE, _T.DOUBLE, _T.FIRST, _T.FLOAT, _T.IDENTIFIER, _T.INSERT, _T.INT, _T.LEFT,
-    _T.LOCALTIMESTAMP, _T.MAP, _T.RANGE, _T.REPLACE, _T.RIGHT, _T.SEQUENCE, _T.SESSION_USER, _T.SMALLINT, _T.STRUCT,
-    _T.TEXT, _T.TIMESTAMP, _T.TIMESTAMPTZ, _T.TIME, _T.TINYINT, _T.TRUNCATE, _T.UUID, _T.VAR, _T.WINDOW,
+    _T.CURRENT_DATE, _T.CURRENT_TIME, _T.CURRENT_TIMESTAMP, _T.CURRENT_USER, _T.FIRST, _T.IDENTIFIER, _T.INSERT,
+    _T.LEFT, _T.LOCALTIMESTAMP, _T.RANGE, _T.REPLACE, _T.RIGHT, _T.SEQUENCE, _T.SESSION_USER, _T.TRUNCATE, _T.VAR,
+    _T.WINDOW,
 })  # fmt: skip
+# After these a type is a type: CAST(x AS CHAR(3)). Elsewhere it is a call, CHAR(65), or nothing that Spark knows.
+_BEFORE_TYPE = frozenset({_T.ALIAS, _T.DCOLON, _T.QDCOLON, _T.LT, _T.COLON})
+_TYPES = frozenset(Databricks.Parser.TYPE_TOKENS) - {_T.UNION, _T.INTERVAL, _T.NULL, _T.UNKNOWN, _T.VAR, _T.IDENTIFIER}
+_SIZED_TYPES = frozenset({"DECIMAL", "DEC", "NUMERIC", "VARCHAR"})
+_AMBIGUOUS = frozenset({_T.EXISTS, _T.ANY, _T.SOME, _T.FILTER})
 _COMPARISONS = frozenset({
     _T.LIKE, _T.ILIKE, _T.RLIKE, _T.EQ, _T.NEQ, _T.GT, _T.GTE, _T.LT, _T.LTE, _T.NULLSAFE_EQ,
 })  # fmt: skip
@@ -58,17 +62,18 @@ def read_statement(sql: str) -> Expr:
         tokens = _prepared(dialect.tokenize(sql), sql)
         trees = dialect.parser(error_level=ErrorLevel.RAISE).parse(tokens, sql)
     except SqlglotError as error:
-        refuse("syntax", f"The SQL does not parse: {_first_line(error)}")
-    except RecursionError:
-        refuse("too_deep", "The SQL is nested too deeply.")
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError):
+        raise refusal("syntax", f"The SQL does not parse: {_first_line(error)}") from error
+    except RecursionError as error:
+        raise refusal("too_deep", "The SQL is nested too deeply.") from error
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError) as error:
         # The parser's own slips on input that is no SQL; whatever it is, it does not run.
-        refuse("syntax", "The SQL does not parse.")
-    statements = [tree for tree in trees if tree is not None]
+        raise refusal("syntax", "The SQL does not parse.") from error
+    # A comment after the last semicolon is a statement of its own to the parser.
+    statements = [tree for tree in trees if tree is not None and not isinstance(tree, exp.Semicolon)]
     if not statements:
-        refuse("empty", "There is no SQL in it.")
+        raise refusal("empty", "There is no SQL in it.")
     if len(statements) > 1:
-        refuse("several_statements", "Send one statement only.")
+        raise refusal("several_statements", "Send one statement only.")
     return _cleaned(statements[0])
 
 
@@ -83,7 +88,7 @@ def _first_line(error: Exception) -> str:
 
 def _prepared(tokens: list[Token], sql: str) -> list[Token]:
     if len(tokens) > MAX_TOKENS:
-        refuse("too_long", f"The SQL has more than {MAX_TOKENS} words and signs; ask for less at once.")
+        raise refusal("too_long", f"The SQL has more than {MAX_TOKENS} words and signs; ask for less at once.")
     prepared: list[Token] = []
     for index, token in enumerate(tokens):
         kind = token.token_type
@@ -124,7 +129,7 @@ def _unescaped(match: re.Match[str]) -> str:
         code = int(escape[1:], 16)
         # Half a character, or none: nothing that runs may hold it.
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            refuse("control_character", "A string holds an escape that is no character.")
+            raise refusal("control_character", "A string holds an escape that is no character.")
         return chr(code)
     return chr(int(escape, 8))
 
@@ -134,32 +139,60 @@ def _is_call(tokens: list[Token], index: int) -> bool:
     token = tokens[index]
     kind, word = token.token_type, token.text.upper()
     after = tokens[index + 2] if index + 2 < len(tokens) else None
+    if kind in _AMBIGUOUS or word == "TRANSFORM":
+        return _is_function(tokens, index)
+    if word in _NOT_FUNCTIONS:
+        return False
+    if kind in _TYPES:
+        before = tokens[index - 1].token_type if index else None
+        sized = after is not None and after.token_type is _T.NUMBER
+        return before not in _BEFORE_TYPE and not (sized and word in _SIZED_TYPES)
+    if word in _KEYWORD_FORMS:
+        return not _holds(tokens, index + 1, _KEYWORD_FORMS[word])
+    return kind in _FUNCTION_TOKENS
+
+
+def _is_function(tokens: list[Token], index: int) -> bool:
+    """Tell EXISTS(xs, x -> ...), ANY(x), FILTER(xs, ...) and TRANSFORM(xs, ...) from the clauses of these names."""
+    kind = tokens[index].token_type
+    after = tokens[index + 2] if index + 2 < len(tokens) else None
     if kind is _T.EXISTS:
         return after is not None and after.text.upper() not in _QUERY_WORDS and after.token_type is not _T.L_PAREN
     if kind in (_T.ANY, _T.SOME):
         return index == 0 or tokens[index - 1].token_type not in _COMPARISONS
     if kind is _T.FILTER:
         return after is None or after.token_type is not _T.WHERE
-    if kind not in _FUNCTION_TOKENS or word in _NOT_FUNCTIONS:
-        return False
-    if word in _KEYWORD_FORMS:
-        return not _holds(tokens, index + 1, _KEYWORD_FORMS[word])
-    return True
+    return not _is_script(tokens, index + 1)
 
 
 def _holds(tokens: list[Token], start: int, words: frozenset[str]) -> bool:
     """Say whether the bracket that opens at ``start`` holds one of ``words`` at its own level."""
     level = 0
-    for token in tokens[start:]:
+    for token in tokens[start : _closing(tokens, start)]:
         if token.token_type is _T.L_PAREN:
             level += 1
         elif token.token_type is _T.R_PAREN:
             level -= 1
-            if level == 0:
-                return False
         elif level == 1 and token.text.upper() in words:
             return True
     return False
+
+
+def _is_script(tokens: list[Token], start: int) -> bool:
+    """TRANSFORM (x) USING 'program' is a clause that runs one; TRANSFORM(xs, x -> ...) is a function."""
+    end = _closing(tokens, start)
+    return any(token.token_type is _T.USING or token.text.upper() == "ROW" for token in tokens[end + 1 : end + 2])
+
+
+def _closing(tokens: list[Token], start: int) -> int:
+    """Return where the bracket that opens at ``start`` closes."""
+    level = 0
+    for index in range(start, len(tokens)):
+        kind = tokens[index].token_type
+        level += (kind is _T.L_PAREN) - (kind is _T.R_PAREN)
+        if level == 0:
+            return index
+    return len(tokens)
 
 
 def _cleaned(tree: Expr) -> Expr:

@@ -1,25 +1,25 @@
 """Why a statement is refused: one stable word each, and whether a model can mend it."""
 
-from typing import Never
-
 from shared.errors import SqlRefusedError
 
 # The slips. Everything else must not run at all, however it is worded.
-CORRECTABLE = frozenset({
-    "syntax",
-    "unsupported",
-    "unqualified_table",
-    "unknown_column",
-    "ambiguous_column",
-    "unknown_function",
-    "recursive_cte",
-    "join_without_equality",
-    "unbounded_generator",
-    "unbounded_pattern",
-    "too_long",
-    "too_deep",
-    "too_many_relations",
-})
+CORRECTABLE = frozenset(
+    {
+        "syntax",
+        "unsupported",
+        "unqualified_table",
+        "unknown_column",
+        "ambiguous_column",
+        "unknown_function",
+        "recursive_cte",
+        "join_without_equality",
+        "unbounded_generator",
+        "unbounded_pattern",
+        "too_long",
+        "too_deep",
+        "too_many_relations",
+    }
+)
 
 REASONS = CORRECTABLE | {
     "not_text",
@@ -43,6 +43,6 @@ REASONS = CORRECTABLE | {
 }
 
 
-def refuse(reason: str, message: str) -> Never:
-    """Raise the refusal called ``reason``; ``message`` is one sentence on what to do instead."""
-    raise SqlRefusedError(reason, message, correctable=reason in CORRECTABLE)
+def refusal(reason: str, message: str) -> SqlRefusedError:
+    """Return the refusal called ``reason``, to be raised; ``message`` is one sentence on what to do instead."""
+    return SqlRefusedError(reason, message, correctable=reason in CORRECTABLE)

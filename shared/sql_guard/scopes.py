@@ -3,13 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.sql_guard.reasons import refuse
+from shared.errors import SqlRefusedError
+from shared.sql_guard.reasons import refusal
 from shared.sql_guard.values import Rows, Value
 
 
 @dataclass(slots=True)
 class Relation:
-    """One thing in FROM. ``is_open`` says that it may have columns which are not known here."""
+    """One thing in FROM.
+
+    ``is_open`` says that it may have columns which are not known here, ``multiplies`` that each row of what stands
+    before it becomes as many as it has itself.
+    """
 
     alias: str
     columns: dict[str, Value]
@@ -17,6 +22,7 @@ class Relation:
     is_open: bool = False
     table: str = ""
     hidden: bool = False
+    multiplies: bool = False
 
 
 @dataclass(slots=True)
@@ -32,7 +38,10 @@ class Result:
         """Return it with its columns called ``names``, where there are any."""
         if not names:
             return self
-        columns = [(name, self.columns[i][1] if i < len(self.columns) else Value(constant=False)) for i, name in enumerate(names)]
+        columns = [
+            (name, self.columns[i][1] if i < len(self.columns) else Value(constant=False))
+            for i, name in enumerate(names)
+        ]
         return Result(columns, self.rows, self.tables_read)
 
     def relation(self, alias: str) -> Relation:
@@ -54,10 +63,14 @@ class Scope:
     relations: list[Relation] = field(default_factory=list[Relation])
     merged: set[str] = field(default_factory=set[str])
     aliases: dict[str, Value] = field(default_factory=dict[str, Value])
+    # ORDER BY sees what is selected before what it was selected from.
+    aliases_first: bool = False
     parameters: list[dict[str, Value]] = field(default_factory=list[dict[str, Value]])
     # Pairs of sets of relations that an equality ties together.
     links: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     fanout: int = 1
+    # Whether it makes rows out of a list that was collected from any number of them.
+    spreads: bool = False
     aggregated: bool = False
     # Relations of this query that a query inside it reads.
     touched: int = 0
@@ -69,6 +82,12 @@ class Scope:
     @property
     def is_big(self) -> bool:
         return any(relation.rows.big for relation in self.relations)
+
+    def knows(self, name: str) -> bool:
+        """Say whether a column or alias has this name, here or around, so that Spark does not take it for a call."""
+        if name in self.aliases or any(name in r.columns and not r.hidden for r in self.relations):
+            return True
+        return self.outer.knows(name) if self.outer else False
 
     def parameter(self, name: str) -> Value | None:
         """Return the lambda parameter called ``name``, the innermost first."""
@@ -87,31 +106,29 @@ class Found:
     column: str = ""
 
 
-def find_column(scope: Scope, names: list[str], *, aliases_first: bool = False) -> Found:
+def find_column(scope: Scope, names: list[str]) -> Found:
     """Return what the dotted ``names`` (lower case) mean in ``scope``.
 
     Raises:
         SqlRefusedError: nothing in scope can have that name, or two things have it.
     """
-    found = _in_scope(scope, names, aliases_first=aliases_first)
+    found = _in_scope(scope, names)
     if found is not None:
         return found
     outer = scope.outer
     while outer is not None:
-        found = _in_scope(outer, names, aliases_first=False)
+        found = _in_scope(outer, names)
         if found is not None:
             outer.touched |= found.value.owners
             scope.reads_outer = True
-            value = found.value
-            outside = Value(value.size, value.item, value.low, value.high, 0, outer=True, constant=value.constant)
-            return Found(outside, found.table, found.column)
+            return Found(found.value.of(0, outer=True), found.table, found.column)
         outer = outer.outer
-    _refuse_unknown(scope, names)
+    raise _unknown(scope, names)
 
 
-def _in_scope(scope: Scope, names: list[str], *, aliases_first: bool) -> Found | None:
+def _in_scope(scope: Scope, names: list[str]) -> Found | None:
     if len(names) == 1:
-        if aliases_first and names[0] in scope.aliases:
+        if scope.aliases_first and names[0] in scope.aliases:
             return Found(scope.aliases[names[0]])
         return _unqualified(scope, names[0])
     return _qualified(scope, names) or _field_of(scope, names[0])
@@ -123,7 +140,7 @@ def _unqualified(scope: Scope, name: str) -> Found | None:
         return _found(scope, holders[0], name)
     if holders:
         relations = " and ".join(sorted(scope.relations[i].alias or "a subquery" for i in holders))
-        refuse("ambiguous_column", f"The column {name!r} is in {relations}; write which one is meant.")
+        raise refusal("ambiguous_column", f"The column {name!r} is in {relations}; write which one is meant.")
     if name in scope.aliases:
         return Found(scope.aliases[name])
     owners = sum(1 << i for i, relation in enumerate(scope.relations) if relation.is_open)
@@ -149,12 +166,12 @@ def _qualified(scope: Scope, names: list[str]) -> Found | None:
             return Found(Value(owners=1 << index, constant=False))
         if len(names) == 2 and _field_of(scope, names[0]) is not None:
             continue
-        refuse("unknown_column", f"{names[0]} has no column {column!r}; it has: {_columns(relation)}.")
+        raise refusal("unknown_column", f"{names[0]} has no column {column!r}; it has: {_columns(relation)}.")
     return None
 
 
 def _field_of(scope: Scope, name: str) -> Found | None:
-    """A dotted name may also be a field of the struct column ``name``."""
+    """Return the struct column ``name``: a dotted name may also be a field of one."""
     if name in scope.merged or sum(name in r.columns and not r.hidden for r in scope.relations) == 1:
         return _unqualified(scope, name)
     if name in scope.aliases:
@@ -165,18 +182,16 @@ def _field_of(scope: Scope, name: str) -> Found | None:
 
 def _found(scope: Scope, index: int, name: str) -> Found:
     relation = scope.relations[index]
-    value = relation.columns[name]
-    owned = Value(value.size, value.item, value.low, value.high, 1 << index, outer=False, constant=value.constant)
-    return Found(owned, relation.table, name)
+    return Found(relation.columns[name].of(1 << index), relation.table, name)
 
 
-def _refuse_unknown(scope: Scope, names: list[str]) -> None:
+def _unknown(scope: Scope, names: list[str]) -> SqlRefusedError:
     written = ".".join(names)[:80]
     if len(names) > 1:
         known = ", ".join(sorted(relation.alias for relation in scope.relations if relation.alias))
-        refuse("unknown_column", f"{written!r} is of no table or alias here; there is: {known or 'none'}.")
+        return refusal("unknown_column", f"{written!r} is of no table or alias here; there is: {known or 'none'}.")
     known = ", ".join(_columns(relation) for relation in scope.relations)
-    refuse("unknown_column", f"There is no column {written!r} here; there is: {known or 'none'}.")
+    return refusal("unknown_column", f"There is no column {written!r} here; there is: {known or 'none'}.")
 
 
 def _columns(relation: Relation) -> str:

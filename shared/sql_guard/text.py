@@ -6,7 +6,7 @@ templates), what Spark replaces before it parses (``${...}``), and what makes a 
 
 import re
 
-from shared.sql_guard.reasons import refuse
+from shared.sql_guard.reasons import refusal
 
 MAX_BYTES = 20_000
 MAX_NESTING = 40
@@ -28,40 +28,41 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _RAW_TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
-_HINT = re.compile(r"/\*\+[\w\s,.()`]*\*/")
+_HINT = re.compile(r"/\*\+(?:[\w\s,.()`]|'\w*')*\*/")
 # Tab, line feed and carriage return are the only control characters that a query has a use for.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Invisible outside a string, they only serve to make two names look alike.
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]"
+)
 _TEMPLATE = frozenset("{}$@#")
 _PREFIXES = frozenset(
     "! - + ~ not case exists distinct any some all interval date timestamp select from with prior".split()
 )
 _OPENING = {"(": ")", "[": "]"}
 _WRITES = frozenset(
-    "insert update delete merge drop create alter truncate replace copy load upsert import export restore undrop".split()
+    "insert update delete merge drop create alter truncate replace copy load upsert import export restore "
+    "undrop".split()
 )
 _ADMIN = frozenset(
-    "set reset use cache uncache clear refresh vacuum optimize analyze describe desc explain show add list grant revoke "
-    "deny msck repair comment fsck convert zorder sync kill call_admin lock unlock start commit rollback apply".split()
+    "set reset use cache uncache clear refresh vacuum optimize analyze describe desc explain show add list grant "
+    "revoke deny msck repair comment fsck convert sync kill lock unlock start commit rollback apply".split()
 )
 _DYNAMIC = frozenset("execute exec declare begin call prepare deallocate fetch open close loop while for if".split())
 
 
-def check_text(sql: object) -> str:
+def check_text(sql: str) -> str:
     """Return ``sql`` when its text is plain enough to be parsed.
 
     Raises:
-        SqlRefusedError: it is not text, too long, or holds what no plain query needs.
+        SqlRefusedError: it is too long, or holds what no plain query needs.
     """
-    if not isinstance(sql, str):
-        refuse("not_text", "The SQL must be text.")
     if len(sql) > MAX_BYTES or len(sql.encode("utf-8", "replace")) > MAX_BYTES:
-        refuse("too_long", f"The SQL is longer than {MAX_BYTES} bytes; ask for less at once.")
+        raise refusal("too_long", f"The SQL is longer than {MAX_BYTES} bytes; ask for less at once.")
     if _CONTROL.search(sql):
-        refuse("control_character", "The SQL holds control characters; write it as plain text.")
+        raise refusal("control_character", "The SQL holds control characters; write it as plain text.")
     if "${" in sql:
-        refuse("substitution", "The SQL holds a ${...} reference, which Spark would replace; leave it out.")
+        raise refusal("substitution", "The SQL holds a ${...} reference, which Spark would replace; leave it out.")
     _Scan(sql).run()
     return sql
 
@@ -85,7 +86,7 @@ class _Scan:
         while position < len(self._sql):
             match = _LEXEME.match(self._sql, position)
             if match is None:
-                refuse("syntax", "The SQL cannot be read.")
+                raise refusal("syntax", "The SQL cannot be read.")
             position = match.end()
             kind, lexeme = match.lastgroup, match.group()
             if kind == "space":
@@ -94,19 +95,19 @@ class _Scan:
                 _check_comment(lexeme)
                 continue
             if self._ended:
-                refuse("several_statements", "Send one statement only.")
+                raise refusal("several_statements", "Send one statement only.")
             if lexeme in ("r", "R") and self._sql[position : position + 1] in ("'", '"'):
                 position = self._raw_text(position)
             self._code(kind or "", lexeme.lower())
         if self._open:
-            refuse("syntax", "The SQL has an open bracket or CASE.")
+            raise refusal("syntax", "The SQL has an open bracket or CASE.")
         if not self._first:
-            refuse("empty", "There is no SQL in it.")
+            raise refusal("empty", "There is no SQL in it.")
 
     def _raw_text(self, position: int) -> int:
         match = _RAW_TEXT.match(self._sql, position)
         if match is None:
-            refuse("syntax", "The SQL has a string that does not end.")
+            raise refusal("syntax", "The SQL has a string that does not end.")
         return match.end()
 
     def _code(self, kind: str, lexeme: str) -> None:
@@ -114,12 +115,15 @@ class _Scan:
             self._sign(lexeme)
         elif kind == "word":
             self._word(lexeme)
+        elif kind == "text" and self._previous == "using":
+            raise refusal("code", "Programs are not run from SQL.")
         if kind != "text" and _INVISIBLE.search(lexeme):
-            refuse("control_character", "The SQL holds invisible characters outside its strings.")
+            raise refusal("control_character", "The SQL holds invisible characters outside its strings.")
         self._prefixes = self._prefixes + 1 if lexeme in _PREFIXES else 0
         if self._prefixes > MAX_PREFIXES:
-            refuse("too_deep", "The SQL repeats a prefix operator too often.")
-        self._first = self._first or lexeme
+            raise refusal("too_deep", "The SQL repeats a prefix operator too often.")
+        if lexeme != "(":
+            self._first = self._first or lexeme
         self._previous = lexeme
 
     def _word(self, word: str) -> None:
@@ -138,54 +142,54 @@ class _Scan:
         self._joins += 1
         self._unmatched_joins += self._previous not in ("cross", "natural")
         if self._joins > MAX_JOINS:
-            refuse("too_many_relations", f"The SQL has more than {MAX_JOINS} joins; ask for less at once.")
+            raise refusal("too_many_relations", f"The SQL has more than {MAX_JOINS} joins; ask for less at once.")
         if self._unmatched_joins > MAX_UNMATCHED_JOINS:
-            refuse("join_without_equality", "Give every JOIN its ON, with an equality between the two sides.")
+            raise refusal("join_without_equality", "Give every JOIN its ON, with an equality between the two sides.")
 
     def _sign(self, sign: str) -> None:
         if sign in "'\"`":
-            refuse("syntax", "The SQL has a string or a quoted name that does not end.")
+            raise refusal("syntax", "The SQL has a string or a quoted name that does not end.")
         if sign == "\\":
-            refuse("syntax", "There is a backslash outside a string.")
+            raise refusal("syntax", "There is a backslash outside a string.")
         if sign == "*" and self._previous == "/":
-            refuse("comment", "There is a comment that does not end.")
+            raise refusal("comment", "There is a comment that does not end.")
         if sign in _TEMPLATE:
-            refuse("parameter", f"The SQL holds {sign!r}; parameters, variables and templates are not taken.")
+            raise refusal("parameter", f"The SQL holds {sign!r}; parameters, variables and templates are not taken.")
         if sign == ";":
             self._ended = True
         elif sign in _OPENING:
             self._nest(_OPENING[sign])
         elif sign in ")]":
             if not self._open or self._open[-1] != sign:
-                refuse("syntax", f"The SQL has a {sign!r} too many.")
+                raise refusal("syntax", f"The SQL has a {sign!r} too many.")
             self._open.pop()
         elif sign == "<" and self._previous in ("array", "map", "struct"):
             self._nested_types += 1
             if self._nested_types > MAX_NESTED_TYPES:
-                refuse("too_deep", "The SQL has too many nested types.")
+                raise refusal("too_deep", "The SQL has too many nested types.")
 
     def _nest(self, closing: str) -> None:
         self._open.append(closing)
         if len(self._open) > MAX_NESTING:
-            refuse("too_deep", f"The SQL is nested deeper than {MAX_NESTING}; use WITH.")
+            raise refusal("too_deep", f"The SQL is nested deeper than {MAX_NESTING}; use WITH.")
 
 
 def _check_comment(comment: str) -> None:
     if comment.startswith("--"):
         # Spark goes on with the comment on the next line; other lexers do not.
         if comment.endswith("\\"):
-            refuse("comment", "A comment may not end in a backslash.")
+            raise refusal("comment", "A comment may not end in a backslash.")
     elif comment.startswith("/*+"):
         if not _HINT.fullmatch(comment):
-            refuse("comment", "A hint holds names and numbers only.")
+            raise refusal("comment", "A hint holds names and numbers only.")
     elif "/*" in comment[2:]:
-        refuse("comment", "A comment may not hold another.")
+        raise refusal("comment", "A comment may not hold another.")
 
 
 def _check_first_word(word: str) -> None:
     if word in _WRITES:
-        refuse("write", "Only queries that read are run.")
+        raise refusal("write", "Only queries that read are run.")
     if word in _ADMIN:
-        refuse("admin", "Only queries that read are run.")
+        raise refusal("admin", "Only queries that read are run.")
     if word in _DYNAMIC:
-        refuse("dynamic", "Only one plain query is run, no script.")
+        raise refusal("dynamic", "Only one plain query is run, no script.")

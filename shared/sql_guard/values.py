@@ -25,8 +25,8 @@ class Value:
 
     ``size`` counts list items and made characters, ``item`` those of one item of a list. ``low`` and ``high``
     bound a number, or a date as days; for a list, its items. ``owners`` has a bit for each relation of the innermost
-    query that the expression reads, ``outer`` says that it reads the enclosing one, and ``constant`` that it is the
-    same for all rows.
+    query that the expression reads, ``outer`` says that it reads the enclosing one, ``constant`` that it is the same
+    for all rows, and ``gathered`` that it holds something of any number of rows.
     """
 
     size: int = 1
@@ -36,12 +36,23 @@ class Value:
     owners: int = 0
     outer: bool = False
     constant: bool = True
+    gathered: bool = False
 
     def with_size(self, size: int, item: int = 1) -> "Value":
+        """Return it with another size, and no bounds."""
         return replace(self, size=max(1, size), item=max(1, item), low=None, high=None)
 
     def with_bounds(self, low: int | None, high: int | None) -> "Value":
+        """Return it as one number within bounds."""
         return replace(self, size=1, item=1, low=low, high=high)
+
+    def between(self, low: int | None, high: int | None) -> "Value":
+        """Return it with bounds, as large as it is."""
+        return replace(self, low=low, high=high)
+
+    def of(self, owners: int, *, outer: bool = False) -> "Value":
+        """Return it as something of the relations ``owners``."""
+        return replace(self, owners=owners, outer=outer)
 
     @property
     def count(self) -> int:
@@ -53,15 +64,16 @@ def combined(values: Iterable[Value]) -> Value:
     """Return what depends on all of ``values`` and is as large as the largest."""
     size = item = 1
     owners = 0
-    outer = False
+    outer = gathered = False
     constant = True
     for value in values:
         size = max(size, value.size)
         item = max(item, value.item)
         owners |= value.owners
         outer = outer or value.outer
+        gathered = gathered or value.gathered
         constant = constant and value.constant
-    return Value(size, item, None, None, owners, outer, constant)
+    return Value(size, item, None, None, owners, outer, constant, gathered)
 
 
 def joined(values: Iterable[Value]) -> Value:

@@ -6,12 +6,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 
 from api.chat import get_chat_messages, get_chat_status, start_chat
 from shared.ids import is_id
 
-from .conftest import Answer, App, failure
+from .conftest import Answer, App, failure, rpc_error
 
 QUESTION = {"question": "How many films are there?"}
 
@@ -80,7 +81,7 @@ def test_a_key_starts_one_conversation(app):
     """However often and however close together, one key and one question are one orchestration."""
 
     async def body() -> None:
-        headers = {"Idempotency-Key": "order 66".replace(" ", "-")}
+        headers = {"Idempotency-Key": "order-66"}
         ids = await asyncio.gather(*(started(app, headers=headers) for _ in range(8)))
         assert len(set(ids)) == 1
         assert app.hub.scheduled == [ids[0]]
@@ -253,6 +254,7 @@ def test_a_finished_conversation_is_at_100(app):
         assert answer.json["status"] == "completed"
         assert answer.json["progress"] == {"current_step": "Completed", "percentage": 100}
         assert answer.json["final_answer"] == "There are 7."
+        assert answer.json["version"] > 6
         assert "Retry-After" not in answer.headers
 
     run(body())
@@ -267,6 +269,32 @@ def test_it_is_not_completed_before_the_answer_is_there(app):
         answer = await status(app, conversation_id)
         assert answer.json["status"] == "processing"
         assert answer.json["progress"]["percentage"] < 100
+
+    run(body())
+
+
+def test_an_answer_that_is_there_needs_no_hub(app):
+    """A finished conversation is read from its record alone."""
+
+    async def body() -> None:
+        conversation_id = await started(app)
+        finish(app, conversation_id)
+        app.hub.down = True
+        assert (await status(app, conversation_id)).json["status"] == "completed"
+
+    run(body())
+
+
+def test_versions_grow_from_turn_to_turn(app):
+    """A client that has seen the end of one turn hears of the first step of the next."""
+
+    async def body() -> None:
+        conversation_id = await started(app)
+        finish(app, conversation_id)
+        before = (await status(app, conversation_id)).json["version"]
+        app.conversations.update(conversation_id, lambda record: record.update(status="processing", turn=2))
+        app.hub.put(conversation_id, progress=progress(10, 1, "analyzing"))
+        assert (await status(app, conversation_id)).json["version"] > before
 
     run(body())
 
@@ -363,6 +391,27 @@ def test_waiting_ends_with_a_newer_version(app):
         async with asyncio.timeout(5):
             assert (await waiting).json["version"] == 3
             assert (await status(app, conversation_id, params={"wait": "25", "since": "2"})).json["version"] == 3
+
+    run(body())
+
+
+def test_waiting_goes_on_where_the_hub_cannot_tell_the_end(app, monkeypatch):
+    """A hub that refuses to be waited on is looked at now and then."""
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise rpc_error(grpc.StatusCode.UNIMPLEMENTED)
+
+    monkeypatch.setattr(app.hub, "wait_for_orchestration_completion", refuse)
+
+    async def body() -> None:
+        conversation_id = await started(app)
+        app.hub.looks = 0
+        waiting = asyncio.create_task(status(app, conversation_id, params={"wait": "25"}))
+        await asyncio.sleep(0.1)
+        app.hub.put(conversation_id, progress=progress(60, 3))
+        async with asyncio.timeout(5):
+            assert (await waiting).json["version"] == 3
+        assert app.hub.looks <= 6
 
     run(body())
 

@@ -26,6 +26,7 @@ NOT_SETTINGS = {
     "HTTP_PORT",
     "CONVERSATION_ID",
     "FUNCTIONS_WORKER_RUNTIME",
+    "WEBSITE_AUTH_ENABLED",
 }
 URL = re.compile(r"(?:localhost|127\.0\.0\.1):\d+(/[^\s\"'`?)]*)")
 HOST_PATHS = r"/_(faults|calls|about)$|/admin/|/runtime/webhooks/durabletask/"
@@ -128,10 +129,10 @@ def check_click(words):
             assert command is not None, word
 
 
-@pytest.mark.parametrize("page", PAGES, ids=relative)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "test.http"], ids=relative)
 def test_routes_exist(page):
     """A URL on a page is served by the app or the local host, and a route with its method by the app."""
-    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"\{\{host\}\}", "localhost:7071", page.read_text(encoding="utf-8"))
     paths = {path.rstrip(".,;:") for path in URL.findall(text)} - {"/"}
     routes = {(method, path) for method, path in ROUTE.findall(text) if not re.match(HOST_PATHS, path)}
     served = [(function.methods, path_pattern(function.route)) for function in app_functions() if function.route]

@@ -10,9 +10,11 @@ from products import Product
 def _running(factory: pytest.TempPathFactory, name: str, **settings: str) -> Iterator[Product]:
     options = {"QUERY_DEADLINE_SECONDS": "8", "CHAT_BURST": "1000", **settings}
     host = hosting.start("--sql-engine", "duckdb", data=factory.mktemp(name), **options)
+    product = Product(host)
     try:
-        yield Product(host)
+        yield product
     finally:
+        product.client.close()
         code = host.stop()
     assert code == 0, "".join(host.errors)
 
@@ -24,7 +26,7 @@ def _statement_lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Produc
 
 @pytest.fixture(scope="session")
 def _job_lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    yield from _running(tmp_path_factory, "jobs", DATABRICKS_WAREHOUSE_ID="")
+    yield from _running(tmp_path_factory, "jobs", DATABRICKS_LANE="job")
 
 
 @pytest.fixture(params=["statement", "job"])

@@ -58,6 +58,7 @@ def create_app(lake: Path, engine: EngineName, faults: Faults) -> Starlette:
     app = Starlette(
         routes=[
             Route("/_about", about),
+            Route("/.well-known/databricks-config", _host_metadata, methods=["GET"]),
             Route("/api/2.0/preview/scim/v2/Me", _me, methods=["GET"]),
             *SqlApi(statements).routes(),
             *JobsApi(runs).routes(),
@@ -74,10 +75,13 @@ async def _me(_: Request) -> Response:
     return JSONResponse({"id": "1", "userName": "stand-in", "displayName": "Local host", "active": True})
 
 
+async def _host_metadata(request: Request) -> Response:
+    return JSONResponse({"oidc_endpoint": f"{request.base_url}oidc"})
+
+
 async def _unknown(request: Request) -> Response:
     path = request.url.path
     if not path.startswith("/api/"):
-        # Where the SDK looks for what a host is: a workspace of old has nothing there.
         raise ApiError(404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {path}'")
     raise not_implemented(f"'{request.method} {path}'")
 

@@ -114,7 +114,7 @@ class DuckDbEngine:
                     relation = relation.limit(row_limit + 1)
                 return _as_spark_has_it(_collect(relation), names, kinds)
         except duckdb.Error as error:
-            raise in_databricks_words(error) from error
+            raise in_databricks_words(error, sql) from error
         finally:
             cursor.close()
 

@@ -9,8 +9,6 @@ from localhost.services.databricks.engine import QueryFailedError
 
 type Words = Callable[[re.Match[str]], str]
 
-_OBJECT = re.compile(r'LINE \d+: .*?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))+)')
-
 
 def _column(match: re.Match[str]) -> str:
     names = ", ".join(f"`{name}`" for name in re.findall(r'"([^"]+)"', match["candidates"] or ""))
@@ -24,10 +22,12 @@ def _column(match: re.Match[str]) -> str:
 
 _PATTERNS: list[tuple[str, Words]] = [
     (r"(?P<message>\[[A-Z_]{4,}\].*)", lambda m: m["message"]),
-    (r'Referenced column "(?P<name>[^"]+)" not found.*?(?:Candidate bindings: (?P<candidates>[^\n]*))?$', _column),
     (
-        r'(?:Values list|Table) "(?P<table>[^"]+)" does not have a column named "(?P<name>[^"]+)"'
-        r"(?:.*?Candidate bindings: (?P<candidates>[^\n]*))?",
+        r'Referenced column "(?P<name>[^"]+)" not found in FROM(?:.*?Candidate bindings: (?P<candidates>[^\n]*))?',
+        _column,
+    ),
+    (
+        r'"[^"]+" does not have a column named "(?P<name>[^"]+)"(?:.*?Candidate bindings: (?P<candidates>[^\n]*))?',
         _column,
     ),
     (
@@ -40,7 +40,7 @@ _PATTERNS: list[tuple[str, Words]] = [
     (
         r"Table with name (?P<name>\S+) does not exist",
         lambda m: (
-            f"[TABLE_OR_VIEW_NOT_FOUND] The table or view {_named(m)} cannot be found. Verify the spelling and "
+            f"[TABLE_OR_VIEW_NOT_FOUND] The table or view `{m['name']}` cannot be found. Verify the spelling and "
             "correctness of the schema and catalog. SQLSTATE: 42P01"
         ),
     ),
@@ -86,8 +86,8 @@ _BY_TYPE: dict[type[duckdb.Error], tuple[str, str]] = {
 }
 
 
-def in_databricks_words(error: duckdb.Error) -> QueryFailedError:
-    """Return ``error`` as the failure that Databricks would report."""
+def in_databricks_words(error: duckdb.Error, sql: str) -> QueryFailedError:
+    """Return ``error``, which came of ``sql``, as the failure that Databricks would report."""
     text = str(error)
     kind, sql_state = _BY_TYPE.get(type(error), ("UNSUPPORTED_BY_STAND_IN", "0A000"))
     message = f"[{kind}] {text.splitlines()[0]} SQLSTATE: {sql_state}"
@@ -96,12 +96,19 @@ def in_databricks_words(error: duckdb.Error) -> QueryFailedError:
             if match := re.search(pattern, text, re.DOTALL | re.MULTILINE):
                 message = words(match)
                 break
+    if message.startswith("[TABLE_OR_VIEW_NOT_FOUND]"):
+        message = _with_schema(message, sql)
+    elif not re.search(r"\bGROUP\s+BY\b", sql, re.IGNORECASE):
+        message = message.replace("[MISSING_AGGREGATION]", "[MISSING_GROUP_BY]")
     state = re.search(r"SQLSTATE: (\w{5})", message)
     return QueryFailedError(message, state[1] if state else None)
 
 
-def _named(match: re.Match[str]) -> str:
-    """Return the table's name as the statement has it, with its schema, in backticks."""
-    written = _OBJECT.search(match.string)
-    name = written[1] if written and match["name"] in written[1] else match["name"]
-    return ".".join(f"`{part.strip('"')}`" for part in name.split("."))
+def _with_schema(message: str, sql: str) -> str:
+    """Put the schema, which DuckDB leaves out and ``sql`` has, before the table's name."""
+
+    def qualified(name: re.Match[str]) -> str:
+        written = re.search(rf'([\w"]+)\s*\.\s*"?{re.escape(name[1])}\b', sql, re.IGNORECASE)
+        return f"`{written[1].strip(chr(34))}`.`{name[1]}`" if written else name[0]
+
+    return re.sub(r"`([^`]+)`", qualified, message, count=1)

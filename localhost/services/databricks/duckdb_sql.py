@@ -4,15 +4,24 @@ What stays different is listed in ``docs/reference/databricks-stand-in.md``; whe
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar
 
 from sqlglot import exp, parse
+from sqlglot.dialects import Databricks
 from sqlglot.errors import ParseError, TokenError
 
 from localhost.services.databricks.duckdb_types import Kinds
 from localhost.services.databricks.engine import Parameter, QueryFailedError
 
-type Node = exp.Expression
+
+class _Databricks(Databricks):
+    """Databricks' SQL as Spark 4 reads it: a doubled quote inside a string is a quote."""
+
+    class Tokenizer(Databricks.Tokenizer):
+        STRING_ESCAPES: ClassVar[list[str]] = ["\\", "'", '"']
+
+
+type Node = exp.Expr
 type Rule = Callable[[Any, Kinds], Node]
 
 _DIVIDE_BY_ZERO = (
@@ -36,8 +45,8 @@ def translate(sql: str, parameters: Sequence[Parameter], columns: Mapping[str, s
         )
         raise QueryFailedError(message, "42501")
     _bind(tree, parameters)
-    _name_columns(tree)
     kinds = Kinds(tree, columns)
+    _name_columns(tree)
     for node in reversed(list(tree.bfs())):
         rule = _rule_for(node)
         if rule is not None and (mended := rule(node, kinds)) is not node:
@@ -53,7 +62,7 @@ def _rule_for(node: exp.Expr) -> Rule | None:
 
 def _parse(sql: str) -> Node:
     try:
-        trees = [tree for tree in parse(sql, read="databricks") if tree is not None]
+        trees = [tree for tree in parse(sql, read=_Databricks) if tree is not None]
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         near, line, column = first.get("highlight") or "end of input", first.get("line"), first.get("col")
@@ -64,7 +73,7 @@ def _parse(sql: str) -> Node:
     if len(trees) != 1:
         near = "end of input" if not trees else ";"
         raise QueryFailedError(f"[PARSE_SYNTAX_ERROR] Syntax error at or near '{near}'. SQLSTATE: 42601", "42601")
-    return cast("Node", trees[0])
+    return trees[0]
 
 
 def _bind(tree: Node, parameters: Sequence[Parameter]) -> None:
@@ -83,14 +92,24 @@ def _bind(tree: Node, parameters: Sequence[Parameter]) -> None:
 
 
 def _name_columns(tree: Node) -> None:
-    """Name the columns that have no name of their own as Spark names them, e.g. ``count(1)``."""
+    """Name the columns that have no name of their own about as Spark names them, e.g. ``count(1)``."""
     select = tree
     while isinstance(select, exp.SetOperation | exp.Subquery):
         select = select.this
     for column in list(select.expressions):
         if isinstance(column, exp.Explode) or not isinstance(column, exp.Alias | exp.Column | exp.Star | exp.UDTF):
-            name = column.sql(dialect="databricks", normalize_functions="lower").replace("count(*)", "count(1)")
-            column.replace(exp.alias_(column.copy(), "col" if isinstance(column, exp.Explode) else name, quoted=True))
+            column.replace(exp.alias_(column.copy(), _name_of(column), quoted=True))
+
+
+def _name_of(column: Node) -> str:
+    if isinstance(column, exp.Explode):
+        return "col"
+    if isinstance(column, exp.Cast) and isinstance(column.this, exp.Column):
+        return column.this.name
+    if isinstance(column, exp.Literal):
+        return column.name
+    name = column.sql(dialect="databricks", normalize_functions="lower").replace("count(*)", "count(1)")
+    return f"({name})" if isinstance(column, exp.Binary) else name
 
 
 def _function(name: str, *arguments: Node) -> exp.Anonymous:
@@ -106,7 +125,7 @@ def _is_zero(node: Node) -> bool:
 
 
 def _divide(node: exp.Binary, _: Kinds) -> Node:
-    """Division by zero is an error in Databricks; in DuckDB it is infinite or NULL."""
+    """Make division by zero an error, as in Databricks; in DuckDB it is infinite or NULL."""
     divisor = node.expression.unnest()
     if isinstance(divisor, exp.Nullif) or (divisor.is_number and not _is_zero(divisor)):
         return node
@@ -117,14 +136,14 @@ def _divide(node: exp.Binary, _: Kinds) -> Node:
 
 
 def _to_integer(node: exp.Cast, kinds: Kinds) -> Node:
-    """A fraction is cut off in Databricks; DuckDB rounds it."""
+    """Cut a fraction off, as Databricks does; DuckDB rounds it."""
     if node.to.this in exp.DataType.INTEGER_TYPES and kinds.of(node.this) in {"double", "decimal"}:
         node.set("this", _function("trunc", node.this.copy()))
     return node
 
 
 def _like(node: exp.Binary, _: Kinds) -> Node:
-    """A backslash escapes in Databricks' LIKE; in DuckDB only what ESCAPE names does."""
+    """Let a backslash escape, as in Databricks; in DuckDB only what ESCAPE names does."""
     pattern = node.expression
     if isinstance(pattern, exp.Any | exp.All):
         several = pattern.this.expressions or [pattern.this.unnest()]
@@ -137,7 +156,7 @@ def _like(node: exp.Binary, _: Kinds) -> Node:
 
 
 def _substring(node: exp.Substring, _: Kinds) -> Node:
-    """Position 0 is the first character in Databricks, the one before it in DuckDB."""
+    """Take position 0 for the first character, as Databricks does; DuckDB takes it for the one before."""
     start = node.args.get("start")
     if isinstance(start, exp.Literal):
         node.set("start", exp.Literal.number(1) if _is_zero(start) else start)
@@ -148,7 +167,7 @@ def _substring(node: exp.Substring, _: Kinds) -> Node:
 
 
 def _round(node: exp.Round, kinds: Kinds) -> Node:
-    """Databricks rounds the digits a double is written with, DuckDB its binary value: 2.675 is 2.68 or 2.67."""
+    """Round the digits that a double is written with, as Databricks does: 2.675 to 2.68, not 2.67."""
     decimals = node.args.get("decimals")
     if decimals is None or kinds.of(node.this) != "double":
         return node
@@ -158,13 +177,13 @@ def _round(node: exp.Round, kinds: Kinds) -> Node:
 
 
 def _outer_explode(node: exp.Lateral, _: Kinds) -> Node:
-    """LATERAL VIEW OUTER keeps the row whose list is empty or NULL."""
+    """Keep the row whose list is empty or NULL, as LATERAL VIEW OUTER should."""
     if node.args.get("outer") and isinstance(node.this, exp.Explode):
         node.this.set("this", _or_one_null(node.this.this))
     return node
 
 
-def _explode_outer(node: exp.Expression, _: Kinds) -> Node:
+def _explode_outer(node: Node, _: Kinds) -> Node:
     return exp.Explode(this=_or_one_null(node.this))
 
 
@@ -194,13 +213,20 @@ def _weekday(node: exp.Anonymous, _: Kinds) -> Node:
 
 def _pmod(node: exp.Anonymous, kinds: Kinds) -> Node:
     value, divisor = (exp.paren(argument.copy()) for argument in node.expressions)
-    positive = exp.Add(this=exp.paren(exp.Mod(this=value, expression=divisor)), expression=divisor.copy())
-    return exp.paren(_divide(exp.Mod(this=exp.paren(positive), expression=divisor.copy()), kinds))
+    rest = _divide(exp.Mod(this=value, expression=divisor), kinds)
+    positive = exp.paren(exp.Add(this=exp.paren(rest), expression=divisor.copy()))
+    return exp.paren(exp.Mod(this=positive, expression=divisor.copy()))
 
 
 def _table(node: exp.Table, _: Kinds) -> Node:
+    """Leave the catalogue out, of which there is one, and call the column of range() what Spark calls it."""
     if node.args.get("catalog"):
         node.set("catalog", None)
+    if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "range":
+        alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("range"))
+        if not alias.columns:
+            alias.set("columns", [exp.to_identifier("id")])
+        node.set("alias", alias)
     return node
 
 
@@ -216,7 +242,7 @@ _RULES: dict[type[exp.Expr], Rule] = {
     exp.Ceil: _cast("bigint"),
     exp.TsOrDsAdd: _cast("date"),
     exp.Div: _divide,
-    exp.IntDiv: _divide,
+    exp.IntDiv: lambda node, kinds: exp.cast(_divide(node.copy(), kinds), "bigint"),
     exp.Mod: _divide,
     exp.Cast: _to_integer,
     exp.TryCast: _to_integer,

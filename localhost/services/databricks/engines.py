@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from localhost.services.databricks.duckdb_engine import DuckDbEngine
 from localhost.services.databricks.engine import Cancellation, Engine, Parameter, ResultSet
-from localhost.services.databricks.spark_engine import SparkEngine, missing_for_spark
+from localhost.services.databricks.spark_engine import SparkEngine
+from localhost.services.databricks.spark_session import missing_for_spark
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,9 @@ def open_engine(name: EngineName, lake: Path) -> Engine:
     missing = None if name == "duckdb" else missing_for_spark()
     if name == "spark":
         if missing:
-            raise RuntimeError(f"Spark cannot run here: {missing}. Use the SQL engine duckdb, or install what is missing.")
+            raise RuntimeError(
+                f"Spark cannot run here: {missing}. Use the SQL engine duckdb, or install what is missing."
+            )
         return SparkEngine(lake)
     if name == "duckdb" or missing:
         if missing:

@@ -61,7 +61,7 @@ class JobsApi:
         token = body.get("idempotency_token")
         if token is not None and len(token) > TOKEN_CHARACTERS:
             raise invalid(f"The idempotency token has {len(token)} characters, at most {TOKEN_CHARACTERS} are allowed.")
-        given = body.get("job_parameters") or body.get("notebook_params") or {}
+        given: dict[str, Any] = body.get("job_parameters") or body.get("notebook_params") or {}
         if unknown := set(given) - set(JOB_PARAMETERS):
             raise invalid(f"Job {JOB_ID} has no parameters called {', '.join(sorted(unknown))}.")
         run = self._runs.run_now({name: str(value) for name, value in given.items()}, token)

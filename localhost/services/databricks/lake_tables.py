@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from localhost.services.databricks.engine import QueryFailedError
-from localhost.services.databricks.results import type_text
+from localhost.services.databricks.results import fields_of, type_text
 from localhost.tables import SchemaVersion, current, table_folder, tables_root
 
 type Publish = Callable[[SchemaVersion, Mapping[str, Path]], None]
@@ -45,7 +45,9 @@ class LakeTables:
                 mark = (stat.st_mtime_ns, stat.st_ino)
                 if self._seen.get(folder.name) == mark or (version := current(self._lake, folder.name)) is None:
                     continue
-                tables = {table: table_folder(self._lake, version, table) for table in version.tables}
+                folders = {table: table_folder(self._lake, version, table) for table in version.tables}
+                # Neither engine can make a table of no files; the others should not be missing for it.
+                tables = {table: path for table, path in folders.items() if any(path.glob("*.parquet"))}
                 publish(version, tables)
                 self._schemas[folder.name] = {table: _schema(path) for table, path in tables.items()}
                 self._seen[folder.name] = mark
@@ -57,8 +59,8 @@ class LakeTables:
         types: dict[str, set[str]] = {}
         for tables in self._schemas.values():
             for schema in tables.values():
-                for field in schema:
-                    types.setdefault(field.name.lower(), set()).add(type_text(field.type))
+                for name, kind in fields_of(schema):
+                    types.setdefault(name.lower(), set()).add(type_text(kind))
         return {name: next(iter(kinds)) for name, kinds in types.items() if len(kinds) == 1}
 
     def describe(self, sql: str) -> pa.Table | None:
@@ -81,7 +83,7 @@ class LakeTables:
                     f"[TABLE_OR_VIEW_NOT_FOUND] The table or view `{schema}`.`{table}` cannot be found. SQLSTATE: 42P01"
                 )
                 raise QueryFailedError(message, "42P01")
-            rows = [{"col_name": f.name, "data_type": type_text(f.type).lower(), "comment": None} for f in fields]
+            rows = [{"col_name": name, "data_type": type_text(kind).lower()} for name, kind in fields_of(fields)]
             kinds = pa.schema([("col_name", pa.string()), ("data_type", pa.string()), ("comment", pa.string())])
             return pa.Table.from_pylist(rows, kinds)
         return None

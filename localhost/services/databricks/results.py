@@ -3,10 +3,10 @@
 import base64
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.types as kinds
@@ -25,6 +25,10 @@ _TYPES: dict[pa.DataType, str] = {
     pa.float32(): "FLOAT",
     pa.float64(): "DOUBLE",
     pa.date32(): "DATE",
+    pa.binary(): "BINARY",
+    pa.large_binary(): "BINARY",
+    pa.month_day_nano_interval(): "INTERVAL",
+    pa.duration("us"): "INTERVAL",
 }
 # The API has two words for a type: `type_text` is SQL, `type_name` is Spark's own where the two differ.
 _NAMES = {"BIGINT": "LONG", "SMALLINT": "SHORT", "TINYINT": "BYTE", "VOID": "NULL", "TIMESTAMP_NTZ": "TIMESTAMP"}
@@ -32,35 +36,38 @@ _NAMES = {"BIGINT": "LONG", "SMALLINT": "SHORT", "TINYINT": "BYTE", "VOID": "NUL
 
 def type_text(kind: pa.DataType) -> str:
     """Return the SQL type that Databricks has for an Arrow type, e.g. ``ARRAY<STRING>``."""
-    if kinds.is_decimal(kind):
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    if kinds.is_timestamp(kind):
-        return "TIMESTAMP_NTZ" if kind.tz is None else "TIMESTAMP"
-    if kinds.is_map(kind):
-        return f"MAP<{type_text(kind.key_type)}, {type_text(kind.item_type)}>"
-    if kinds.is_list(kind) or kinds.is_large_list(kind):
-        return f"ARRAY<{type_text(kind.value_type)}>"
-    if kinds.is_struct(kind):
-        return f"STRUCT<{', '.join(f'{field.name}: {type_text(field.type)}' for field in kind)}>"
-    if kinds.is_duration(kind) or kinds.is_interval(kind):
-        return "INTERVAL"
-    if kinds.is_binary(kind) or kinds.is_large_binary(kind):
-        return "BINARY"
-    return _TYPES.get(kind, "STRING")
+    match kind:
+        case pa.Decimal128Type():
+            return f"DECIMAL({kind.precision},{kind.scale})"
+        case pa.TimestampType():
+            return "TIMESTAMP_NTZ" if kind.tz is None else "TIMESTAMP"
+        case pa.MapType():
+            return f"MAP<{type_text(kind.key_type)}, {type_text(kind.item_type)}>"
+        case pa.ListType() | pa.LargeListType():
+            return f"ARRAY<{type_text(kind.value_type)}>"
+        case pa.StructType():
+            return f"STRUCT<{', '.join(f'{name}: {type_text(part)}' for name, part in fields_of(kind))}>"
+        case _:
+            return _TYPES.get(kind, "STRING")
 
 
 def columns_of(table: pa.Table) -> list[dict[str, str]]:
     """Return name and SQL type of every column, as the SQL job reports them."""
-    return [{"name": field.name, "type": type_text(field.type)} for field in table.schema]
+    return [{"name": name, "type": type_text(kind)} for name, kind in fields_of(table.schema)]
+
+
+def fields_of(owner: pa.Schema | pa.StructType) -> list[tuple[str, pa.DataType]]:
+    """Return name and type of every field."""
+    fields = cast("Iterable[Any]", owner)
+    return [(field.name, field.type) for field in fields]
 
 
 def manifest(result: ResultSet) -> dict[str, Any]:
     """Return the description of ``result`` that goes with its first chunk."""
-    columns = [_column(field.name, field.type, position) for position, field in enumerate(result.table.schema)]
-    slices = _slices(result.table)
+    columns = [_column(name, kind, position) for position, (name, kind) in enumerate(fields_of(result.table.schema))]
     chunks = [
         {"chunk_index": index, "row_offset": offset, "row_count": part.num_rows, "byte_count": part.nbytes}
-        for index, (offset, part) in enumerate(slices)
+        for index, (offset, part) in enumerate(_slices(result.table))
     ]
     return {
         "format": "JSON_ARRAY",
@@ -86,7 +93,8 @@ def chunk(result: ResultSet, index: int, statement_id: str) -> dict[str, Any] | 
         content["next_chunk_index"] = index + 1
         content["next_chunk_internal_link"] = f"/api/2.0/sql/statements/{statement_id}/result/chunks/{index + 1}"
     columns = [
-        [_cell(value, field.type) for value in part.column(i).to_pylist()] for i, field in enumerate(part.schema)
+        [_cell(value, kind) for value in part.column(position).to_pylist()]
+        for position, (_, kind) in enumerate(fields_of(part.schema))
     ]
     content["data_array"] = [list(row) for row in zip(*columns, strict=True)]
     return content
@@ -126,7 +134,7 @@ def _nested(value: Any, kind: pa.DataType) -> Any:
     if kinds.is_map(kind):
         return {_cell(key, kind.key_type): _nested(item, kind.item_type) for key, item in value}
     if kinds.is_struct(kind):
-        return {field.name: _nested(value[field.name], field.type) for field in kind}
+        return {name: _nested(value[name], part) for name, part in fields_of(kind)}
     if kinds.is_list(kind) or kinds.is_large_list(kind):
         return [_nested(item, kind.value_type) for item in value]
     return _cell(value, kind)
@@ -138,15 +146,15 @@ def _text_of(kind: pa.DataType) -> Callable[[Any], str]:
     if kinds.is_floating(kind):
         return _double
     if kinds.is_timestamp(kind):
-        return lambda value: _timestamp(value, kind)
+        return _timestamp
     if kinds.is_binary(kind) or kinds.is_large_binary(kind):
         return lambda value: base64.b64encode(value).decode()
     return str
 
 
-def _timestamp(value: datetime, kind: pa.DataType) -> str:
+def _timestamp(value: datetime) -> str:
     text = f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03}"
-    return text if kind.tz is None else f"{text}Z"
+    return text if value.tzinfo is None else f"{text}Z"
 
 
 def _double(value: float) -> str:

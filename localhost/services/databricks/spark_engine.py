@@ -2,17 +2,14 @@
 
 import importlib.util
 import logging
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version as version_of
 from pathlib import Path
-from tempfile import mkdtemp
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,63 +17,29 @@ from uuid import uuid4
 import pyarrow as pa
 
 from localhost.services.databricks.duckdb_engine import local_folder
-from localhost.services.databricks.engine import Cancellation, Parameter, QueryFailedError, ResultSet, inline_limit_error
+from localhost.services.databricks.engine import (
+    INLINE_BYTES,
+    Cancellation,
+    Parameter,
+    QueryFailedError,
+    ResultSet,
+    inline_limit_error,
+)
 from localhost.services.databricks.lake_tables import LakeTables
+from localhost.services.databricks.spark_session import jvm_process, new_home, open_session, stop
 from localhost.tables import SchemaVersion
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 logger = logging.getLogger(__name__)
 
-JAVA_VERSION = 17
 READY_POLL_SECONDS = 0.2
-STOP_SECONDS = 10
+FIRST_ROWS = 50_000
 QUERY_JOB = Path(__file__).parents[3] / "databricks" / "sql_query_job.py"
 
-# The second half trades speed on large data for a quick start and a quick first query.
-_SETTINGS = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.memory": "1g",
-    "spark.driver.maxResultSize": "128m",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.variable.substitute": "false",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto",
-}
-_NO_LOG = """\
-rootLogger.level = off
-rootLogger.appenderRef.console.ref = console
-appender.console.type = Console
-appender.console.name = console
-"""
 _WARM_UP = "SELECT a.id % 2 AS k, count(*) AS n FROM range(10) a JOIN range(10) b ON a.id = b.id GROUP BY 1 ORDER BY 2"
 _CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]{3,}\].*?SQLSTATE: (\w{5})", re.DOTALL)
-
-
-@cache
-def missing_for_spark() -> str | None:
-    """Return why Spark cannot run here, or None where it can."""
-    if sys.platform == "win32":
-        return "Spark is not started on Windows"
-    if importlib.util.find_spec("pyspark") is None:
-        return "PySpark is not installed"
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if java is None or not Path(java).is_file():
-        return f"Java {JAVA_VERSION} was not found"
-    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's Java
-    match = re.search(r'version "(\d+)', answer.stderr)
-    if match is None or int(match[1]) < JAVA_VERSION:
-        return f"Java {match[1] if match else 'of an unknown version'} is too old, Spark needs {JAVA_VERSION}"
-    return None
 
 
 class SparkEngine:
@@ -84,22 +47,30 @@ class SparkEngine:
 
     def __init__(self, lake: Path) -> None:
         self._tables = LakeTables(lake.resolve())
-        self._home = Path(mkdtemp(prefix="lakehouse-spark-"))
-        self._starting = Thread(target=self._start, name="spark-start", daemon=True)
+        self._home: Path | None = None
         self._started = Event()
         self._closing = Event()
         self._session: SparkSession | None = None
         self._databases: dict[str, str] = {}
-        self.failure: str | None = None
+        self._jvm: subprocess.Popen[bytes] | None = None
+        self._failure: str | None = None
 
     @property
     def ready(self) -> bool:
         """Whether a query would run at once."""
         return self._started.is_set() and self.failure is None
 
+    @property
+    def failure(self) -> str | None:
+        """Why Spark does not answer, if it never will."""
+        if self._jvm is not None and self._jvm.poll() is not None:
+            return f"its JVM ended with code {self._jvm.returncode}"
+        return self._failure
+
     def start(self) -> None:
         """Start the JVM in the background."""
-        self._starting.start()
+        self._home = new_home()
+        Thread(target=self._start, args=(self._home,), name="spark-start", daemon=True).start()
 
     def execute(
         self,
@@ -118,7 +89,7 @@ class SparkEngine:
                 session = spark.newSession()
                 session.sql(f"USE {_quoted(schema)}")
             rows = session.sql(sql, args={p.name: p.typed_value() for p in parameters} or None)
-            return (rows if row_limit is None else rows.limit(row_limit + 1)).toArrow()
+            return _collect(rows, row_limit)
 
         table = self._run(query, cancellation)
         truncated = row_limit is not None and table.num_rows > row_limit
@@ -135,34 +106,32 @@ class SparkEngine:
     def about(self) -> dict[str, Any]:
         """Say that this is Spark, and how far it is."""
         state = "ready" if self.ready else f"failed: {self.failure}" if self.failure else "starting"
-        return {"sql_engine": "spark", "sql_engine_version": version_of("pyspark"), "approximate": False, "spark": state}
+        return {
+            "sql_engine": "spark",
+            "sql_engine_version": version_of("pyspark"),
+            "approximate": False,
+            "spark": state,
+        }
 
     def close(self) -> None:
         """End Spark and its JVM."""
-        from pyspark import SparkContext
-
         self._closing.set()
-        while self._starting.is_alive():
-            _kill(SparkContext._gateway)  # noqa: SLF001 - a JVM that still starts has no other handle
-            self._starting.join(READY_POLL_SECONDS)
-        gateway: Any = SparkContext._gateway  # noqa: SLF001
-        with suppress(Exception):  # what was killed cannot be asked to stop
-            if self._session is not None:
-                self._session.stop()
-            gateway.shutdown()
-        if gateway is not None:
-            _end(gateway.proc)
-        SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001 - or the next session would look for this JVM
+        if self._home is None:
+            return
+        while not self._started.wait(READY_POLL_SECONDS):
+            if jvm := jvm_process():
+                jvm.kill()
+        stop(self._session)
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def _start(self) -> None:
+    def _start(self, home: Path) -> None:
         try:
-            session = _open_session(self._home)
-            self._session = session
+            session = open_session(home)
+            self._session, self._jvm = session, jvm_process()
             self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
             session.sql(_WARM_UP).toArrow()
         except Exception as error:
-            self.failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            self._failure = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             if not self._closing.is_set():
                 logger.exception("Spark did not start")
         finally:
@@ -173,11 +142,11 @@ class SparkEngine:
             cancellation.check()
         session = self._session
         if session is None or self.failure is not None:
-            raise QueryFailedError(f"Spark did not start: {self.failure}", error_code="TEMPORARILY_UNAVAILABLE")
-        self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
+            raise QueryFailedError(f"Spark does not answer: {self.failure}", error_code="TEMPORARILY_UNAVAILABLE")
         group = uuid4().hex
         context = session.sparkContext
         with cancellation.interrupting(lambda: context.cancelJobGroup(group)), _in_databricks_words():
+            self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
             context.setJobGroup(group, "query", interruptOnCancel=True)
             result = work(session)
             cancellation.check()
@@ -201,23 +170,20 @@ class SparkEngine:
         self._databases[version.schema] = database
 
 
-def _open_session(home: Path) -> "SparkSession":
-    # Spark would print its own log beside the host's; its errors reach the caller anyway.
-    (home / "log4j2.properties").write_text(_NO_LOG, encoding="utf-8")
-    logging.getLogger("SQLQueryContextLogger").disabled = True
-    os.environ |= {
-        "SPARK_CONF_DIR": str(home),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": sys.executable,  # the `python3` of the path may be another version
-    }
-    from pyspark.sql import SparkSession
+def _collect(rows: "DataFrame", row_limit: int | None) -> pa.Table:
+    """Return the rows, and one more than ``row_limit`` where there are as many.
 
-    builder: Any = SparkSession.builder
-    builder = builder.master("local[2]").appName("durable-lakehouse-stand-in")
-    folders = {"spark.sql.warehouse.dir": str(home / "warehouse"), "spark.local.dir": str(home)}
-    for name, value in (_SETTINGS | folders).items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+    They are taken in growing portions: all at once, a result of gigabytes would end the JVM before Spark sees its size.
+    """
+    portion = FIRST_ROWS
+    while row_limit is None or portion < row_limit:
+        table = rows.limit(portion + 1).toArrow()
+        if table.num_rows <= portion:
+            return table
+        if table.nbytes > INLINE_BYTES:
+            raise inline_limit_error()
+        portion *= 4
+    return rows.limit(row_limit + 1).toArrow()
 
 
 @cache
@@ -250,22 +216,6 @@ def _in_databricks_words() -> Generator[None]:
             raise QueryFailedError(match[0], match[1]) from error
         causes = [line for line in text.splitlines() if line.startswith(("Caused by: ", ": "))]
         raise QueryFailedError(causes[-1] if causes else text[:500], error_code="INTERNAL_ERROR") from error
-
-
-def _kill(gateway: Any) -> None:
-    if gateway is not None:
-        gateway.proc.kill()
-
-
-def _end(jvm: "subprocess.Popen[bytes]") -> None:
-    """Close the JVM's input, which is its sign to exit, and see to it that it does."""
-    if jvm.stdin is not None:
-        jvm.stdin.close()
-    try:
-        jvm.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        jvm.kill()
-        jvm.wait()
 
 
 def _quoted(name: str) -> str:

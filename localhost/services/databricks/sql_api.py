@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localhost.services.databricks import results
-from localhost.services.databricks.engine import Parameter
+from localhost.services.databricks.engine import Parameter, ResultSet
 from localhost.services.databricks.statements import Statement, StatementRequest, Statements
 from localhost.services.databricks.wire import (
     ENGINE_HEADER,
@@ -23,6 +23,7 @@ from localhost.services.databricks.wire import (
 
 WAREHOUSE_ID = "standin000000001"
 QUERY_TAGS = 20
+FEW_ROWS = 500
 _HISTORY_STATES = {
     "PENDING": "QUEUED",
     "RUNNING": "RUNNING",
@@ -83,7 +84,7 @@ class SqlApi:
         result = statement.work.result
         if result is None:
             raise ApiError(404, "NOT_FOUND", f"The statement {statement.id} has no result: it is {statement.state}.")
-        content = await asyncio.to_thread(results.chunk, result, request.path_params["index"], statement.id)
+        content = await _chunk(result, request.path_params["index"], statement.id)
         if content is None:
             raise invalid(f"The statement {statement.id} has no chunk {request.path_params['index']}.")
         return JSONResponse(content)
@@ -141,7 +142,7 @@ def _statement_request(body: dict[str, Any]) -> StatementRequest:
         raise not_implemented(f"results as {body.get('disposition')} {body.get('format')}, only INLINE JSON_ARRAY")
     if body.get("catalog") not in {None, "", "spark_catalog"}:
         raise not_implemented(f"the catalogue {body['catalog']!r}, only two-part names")
-    row_limit = number(body, "row_limit", None)
+    row_limit = number(body, "row_limit") if "row_limit" in body else None
     if row_limit is not None and row_limit < 1:
         raise invalid("row_limit must be positive.")
     return StatementRequest(
@@ -151,7 +152,7 @@ def _statement_request(body: dict[str, Any]) -> StatementRequest:
             Parameter(p["name"], p.get("value"), p.get("type") or "STRING") for p in body.get("parameters", [])
         ],
         row_limit=row_limit,
-        byte_limit=number(body, "byte_limit", None),
+        byte_limit=number(body, "byte_limit") if "byte_limit" in body else None,
         schema=body.get("schema"),
         query_tags=body.get("query_tags", [])[:QUERY_TAGS],
     )
@@ -166,8 +167,15 @@ async def _answer(statement: Statement) -> Response:
             content["status"]["sql_state"] = work.error.sql_state
     elif (result := work.result) is not None:
         content["manifest"] = results.manifest(result)
-        content["result"] = await asyncio.to_thread(results.chunk, result, 0, statement.id)
+        content["result"] = await _chunk(result, 0, statement.id)
     return JSONResponse(content, headers={ENGINE_HEADER: statement.engine} if statement.engine else None)
+
+
+async def _chunk(result: ResultSet, index: int, statement_id: str) -> dict[str, Any] | None:
+    if result.table.num_rows <= FEW_ROWS:
+        return results.chunk(result, index, statement_id)
+    # Others should not wait while thousands of rows become text.
+    return await asyncio.to_thread(results.chunk, result, index, statement_id)
 
 
 def _history_entry(statement: Statement) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
-from typing import Any, overload
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -47,16 +47,10 @@ async def json_body(request: Request) -> dict[str, Any]:
     return body  # pyright: ignore[reportUnknownVariableType] - JSON
 
 
-@overload
-def number(values: Any, name: str) -> int: ...
-@overload
-def number[Default](values: Any, name: str, default: Default) -> int | Default: ...
-def number(values: Any, name: str, *default: Any) -> Any:
-    """Return the whole number ``name`` of a body or a query string."""
-    value = values.get(name)
+def number(values: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    """Return the whole number ``name`` of a body or a query string; it may only be missing if there is a default."""
+    value = values.get(name, default)
     if value is None:
-        if default:
-            return default[0]
         raise invalid(f"Missing required field: {name}")
     try:
         return int(value)

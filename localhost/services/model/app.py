@@ -93,7 +93,7 @@ def _error(status: int, message: str, code: str, param: str | None = None) -> JS
     return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": code}}, status_code=status)
 
 
-def _reply(body: Any, faults: Faults) -> str | list[ToolCall] | str:
+def _reply(body: Any, faults: Faults) -> str | list[ToolCall]:
     """Return text, or the tools called."""
     if not isinstance(body, dict):
         raise _BadRequestError("The body is not a JSON object.", "body")

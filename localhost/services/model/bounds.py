@@ -1,5 +1,8 @@
 """Read numbers that bound something: at least 10,000 votes, over two hours, rated 8 or more, with five films."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.query import Condition, Having, Measure, Operator
 from localhost.services.model.reading import Reading
@@ -13,6 +16,7 @@ _OPERATORS: dict[Tag, Operator] = {
     Tag.LESS_THAN: "<",
     Tag.EXACTLY: "=",
 }
+_OPPOSITES: dict[Operator, Operator] = {">": "<=", "<": ">=", ">=": "<", "<=": ">"}
 _BEHIND: dict[Tag, Operator] = {Tag.OR_MORE: ">=", Tag.OR_LESS: "<="}
 _LINKS = (Tag.BE, Tag.OF, Tag.HAVE, Tag.IN, Tag.VALUE, Tag.FROM, Tag.WITH, Tag.KNOWN, Tag.NUMBER_OF, Tag.DO)
 
@@ -24,16 +28,21 @@ def read_bounds(reading: Reading) -> None:
     while at < len(reading.spans):
         span = reading.spans[at]
         if span.kind == "number" and not span.used:
-            _read_between(reading, at) or _read_one(reading, at)
+            if not _read_between(reading, at):
+                _read_one(reading, at)
         at += 1
 
 
 def _spell_out_units(reading: Reading) -> None:
     """Read "over an hour" as "over 1 hour", and "two hours and a half" as 2.5 hours."""
     spans = reading.spans
-    for at, span in enumerate(spans):
-        if span.tagged(Tag.ARTICLE) and at and spans[at - 1].tagged(*_OPERATORS) and at + 1 < len(spans) and spans[at + 1].all("unit"):
+    for at, span in enumerate(list(spans)):
+        if not at or not spans[at - 1].tagged(*_OPERATORS):
+            continue
+        if span.tagged(Tag.ARTICLE) and at + 1 < len(spans) and spans[at + 1].all("unit"):
             spans[at] = Span("number", span.tokens, value=1)
+        elif span.all("unit"):
+            spans.insert(at, Span("number", span.tokens[:1], value=1))  # "menos de hora y media"
     for at, span in enumerate(spans[:-2]):
         if span.kind != "number":
             continue
@@ -64,10 +73,9 @@ def _read_between(reading: Reading, at: int) -> bool:
     target = _target(reading, opener[0], other[0])
     if target is None:
         return False
-    ref, factor, subject, averaged, used = target
-    values = (reading.spans[at].value * factor, other[1].value * factor)
-    reading.use(at, opener[0], joint[0], other[0], *used)
-    _add(reading, at, ref, subject, "between", values, averaged=averaged)
+    values = (reading.spans[at].value * target.factor, other[1].value * target.factor)
+    reading.use(at, opener[0], joint[0], other[0], *target.used)
+    _add(reading, at, target, "between", values)
     return True
 
 
@@ -81,11 +89,11 @@ def _read_one(reading: Reading, at: int) -> None:
         operator = "="
     if target is None:
         return
-    ref, factor, subject, averaged, more = target
+    ref = target.ref
     if ref and reading.schema.column(ref).role == "time" and reading.spans[at].year:
         return  # a year: read with the periods
-    reading.use(at, *used, *more)
-    _add(reading, at, ref, subject, operator, (reading.spans[at].value * factor,), averaged=averaged)
+    reading.use(at, *used, *target.used)
+    _add(reading, at, target, operator, (reading.spans[at].value * target.factor,))
 
 
 def _operator(reading: Reading, at: int) -> tuple[Operator | None, int, int, list[int]]:
@@ -96,7 +104,7 @@ def _operator(reading: Reading, at: int) -> tuple[Operator | None, int, int, lis
         unit = behind[0]
         beyond = reading.following(unit)
         if beyond and beyond[1].tagged(*_BEHIND) and beyond[0] == unit + 1:
-            return _pick(_BEHIND, beyond[1]), at, unit, [beyond[0]]
+            return _pick(_BEHIND, beyond[1]), at, at, [beyond[0]]
     elif behind and behind[0] == at + 1 and behind[1].tagged(*_BEHIND) and not behind[1].tagged(Tag.IN):
         return _pick(_BEHIND, behind[1]), at, behind[0], [behind[0]]
     front = reading.previous(at, Tag.VALUE)
@@ -104,7 +112,7 @@ def _operator(reading: Reading, at: int) -> tuple[Operator | None, int, int, lis
         negated = front[0] > 0 and spans[front[0] - 1].tagged(Tag.NOT)
         operator = _pick(_OPERATORS, front[1])
         if negated:
-            operator = {">": "<=", "<": ">=", ">=": "<", "<=": ">"}.get(operator, operator)  # pyright: ignore[reportAssignmentType] - all are operators
+            operator = _OPPOSITES.get(operator, operator)
             return operator, front[0] - 1, at, [front[0], front[0] - 1]
         return operator, front[0], at, [front[0]]
     return None, at, at, []
@@ -114,54 +122,69 @@ def _pick(table: dict[Tag, Operator], span: Span) -> Operator:
     return next(operator for tag, operator in table.items() if span.tagged(tag))
 
 
-type _Target = tuple[Ref | None, float, str, bool, list[int]]
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a number bounds: a column, in units of ``factor``, or how many of ``subject`` there are."""
+
+    ref: Ref | None = None
+    factor: float = 1.0
+    subject: str = ""
+    averaged: bool = False
+    used: Sequence[int] = ()
 
 
 def _target(reading: Reading, first: int, last: int) -> _Target | None:
-    """Return what the number between spans ``first`` and ``last`` counts: a column with a factor, or a subject."""
+    """Return what the number between spans ``first`` and ``last`` is about."""
     front = _column_before(reading, first)
     behind = reading.following(last, Tag.OF)
-    if behind and not behind[1].used:
-        index, span = behind
-        if unit := next(iter(span.all("unit")), None):
-            matching = [m for m in span.all("unit") if front and m.ref == front[0]]
-            unit = matching[0] if matching else unit
-            used = [index, *(front[2] if front and front[0] == unit.ref else _verb_before(reading, first, unit.ref))]
-            return unit.ref, unit.factor, "", bool(front and front[1] and front[0] == unit.ref), used
-        if subject := next(iter(span.all("subject")), None):
-            if not reading.spans[last].year:
-                return None, 1.0, subject.subject, False, [index]
-        ref = reading.numeric(span)
-        if front is None and ref and reading.schema.column(ref).role == "measure" and not span.all("colverb"):
-            return ref, 1.0, "", "average" in span.norm or "medi" in span.norm, [index]
+    if behind and not behind[1].used and (target := _column_behind(reading, first, behind[0], front)):
+        return target
     if front:
-        return front[0], 1.0, "", front[1], front[2]
-    spans = reading.spans
-    if first < len(spans) and (hint := hinted(reading, spans[first])):
-        return hint, 1.0, "", False, []
+        return front
+    hint = hinted(reading, reading.spans[first]) if first < len(reading.spans) else None
+    return _Target(hint) if hint else None
+
+
+def _column_behind(reading: Reading, first: int, index: int, front: _Target | None) -> _Target | None:
+    """Return what the word behind a number says it is about: its unit, what is counted, or a column."""
+    span = reading.spans[index]
+    if units := span.all("unit"):
+        later = reading.following(index, Tag.OF)
+        named = {m.ref for m in later[1].all("column")} if later else set[Ref | None]()
+        unit = next((m for m in units if m.ref in named or (front and m.ref == front.ref)), units[0])
+        if front and front.ref == unit.ref:
+            return _Target(unit.ref, unit.factor, averaged=front.averaged, used=[index, *front.used])
+        repeated = [later[0]] if later and unit.ref in named else []  # "an hour of downtime"
+        return _Target(unit.ref, unit.factor, used=[index, *repeated, *_verb_before(reading, first, unit.ref)])
+    if (subjects := span.all("subject")) and not reading.spans[index - 1].year:
+        return _Target(subject=subjects[0].subject, used=[index])
+    ref = reading.numeric(span)
+    if front is None and ref and reading.schema.column(ref).role == "measure" and not span.all("colverb"):
+        return _Target(ref, averaged=speaks_of_average(span), used=[index])
     return None
 
 
-def _column_before(reading: Reading, at: int) -> tuple[Ref, bool, list[int]] | None:
-    passed: list[int] = []
+def _column_before(reading: Reading, at: int) -> _Target | None:
     for index, span in reading.before(at, *_LINKS):
         if span.used:
             return None
-        if span.has("high", "low") and not span.has("column") and (ref := span.all("high") + span.all("low")):
-            return (ref[0].ref, False, [index, *passed]) if ref[0].ref else None
+        own = [*span.all("high"), *span.all("low")]
+        if own and not span.has("column"):
+            return _Target(own[0].ref, used=[index])
         ref = reading.numeric(span)
         if ref is None:
             return None
-        averaged = span.norm.startswith("average") or span.norm.endswith((" media", " medio")) or span.norm == "nota media"
-        used = [index, *passed]
-        earlier = reading.previous(index, Tag.OF)
-        if earlier and earlier[1].tagged(Tag.AVERAGE) and not earlier[1].used:
-            averaged, used = True, [*used, earlier[0]]
-        later = reading.following(index)
-        if later and later[1].tagged(Tag.AVERAGE) and later[0] < at:
-            averaged, used = True, [*used, later[0]]
-        return ref, averaged, used
+        averaged, used = speaks_of_average(span), [index]
+        for near in (reading.previous(index, Tag.OF), reading.following(index)):
+            if near and near[0] < at and near[1].tagged(Tag.AVERAGE) and not near[1].used:
+                averaged, used = True, [*used, near[0]]
+        return _Target(ref, averaged=averaged, used=used)
     return None
+
+
+def speaks_of_average(span: Span) -> bool:
+    """Whether a column's phrase itself says that it is an average: "average rating", "nota media"."""
+    return span.norm.startswith("average") or span.norm.endswith((" media", " medio"))
 
 
 def _verb_before(reading: Reading, at: int, ref: Ref | None) -> list[int]:
@@ -183,10 +206,11 @@ def hinted(reading: Reading, span: Span) -> Ref | None:
 
 
 def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
-    ref, _, subject, _, used = target
-    if subject:
+    ref, used = target.ref, target.used
+    if target.subject:
         front = reading.previous(at)
-        return front is not None and front[1].tagged(Tag.WITH, Tag.HAVE, Tag.KNOWN) and _other_head(reading, at, subject)
+        counts = front is not None and (front[1].tagged(Tag.WITH, Tag.HAVE, Tag.KNOWN) or front[1].has("verb"))
+        return counts and _other_head(reading, at, target.subject)
     if ref and reading.schema.column(ref).role == "time":
         return False
     ranked = any(reading.spans[index].has("high", "low") for index in used)
@@ -194,17 +218,11 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
 
 
 def _other_head(reading: Reading, at: int, subject: str) -> bool:
-    return any(
-        meaning.subject != subject
-        for index, _, meaning in reading.mentions("subject")
-        if index < at
-    )
+    return any(meaning.subject != subject for index, _, meaning in reading.mentions("subject") if index < at)
 
 
-def _add(
-    reading: Reading, at: int, ref: Ref | None, subject: str, operator: Operator, values: tuple[float, ...], *, averaged: bool
-) -> None:
-    if ref is None:
-        reading.counts.append((at, subject, Having(Measure("count"), operator, values)))
+def _add(reading: Reading, at: int, target: _Target, operator: Operator, values: tuple[float, ...]) -> None:
+    if target.ref is None:
+        reading.counts.append((at, target.subject, Having(Measure("count"), operator, values)))
     else:
-        reading.add(at, Condition(ref, operator, values), averaged=averaged)
+        reading.add(at, Condition(target.ref, operator, values), averaged=target.averaged)

@@ -20,19 +20,21 @@ def compares(reading: Reading) -> bool:
         if not span.tagged(Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN, Tag.BEFORE, Tag.AFTER):
             continue
         after = reading.following(at, *_PASSED)
-        if after and (after[1].kind == "name" or value_of(reading, after[0]) or after[1].kind == "decade") and not (
-            span.tagged(Tag.BEFORE, Tag.AFTER) and after[1].kind == "decade"
+        if (
+            after
+            and (after[1].kind == "name" or value_of(reading, after[0]) or after[1].kind == "decade")
+            and not (span.tagged(Tag.BEFORE, Tag.AFTER) and after[1].kind == "decade")
         ):
             item = "name" if after[1].kind == "name" else "value" if after[1].kind == "phrase" else "decade"
-            if span.tagged(Tag.THAN) and span.tagged(Tag.WHICH) and not any(
-                s.has("high", "low") or s.tagged(Tag.MOST, Tag.LEAST) for s in spans[:at]
+            if (
+                span.tagged(Tag.THAN)
+                and span.tagged(Tag.WHICH)
+                and not any(s.has("high", "low") or s.tagged(Tag.MOST, Tag.LEAST) for s in spans[:at])
             ):
                 continue
             return any(_is_item(reading, i, item) for i in range(at))
-    choice = any(
-        s.tagged(Tag.OR) and 0 < i < len(spans) - 1 and _is_choice(reading, i) for i, s in enumerate(spans)
-    )
-    return choice and any(s.has("high", "low") or s.tagged(Tag.MOST, Tag.LEAST, Tag.HAVE) for s in spans)
+    choice = any(s.tagged(Tag.OR) and 0 < i < len(spans) - 1 and _is_choice(reading, i) for i, s in enumerate(spans))
+    return choice and any(s.has("high", "low") or s.tagged(Tag.MOST, Tag.LEAST) for s in spans)
 
 
 def _is_choice(reading: Reading, at: int) -> bool:
@@ -41,7 +43,9 @@ def _is_choice(reading: Reading, at: int) -> bool:
         before = reading.previous(before[0], *_PASSED)
     if not before or not after:
         return False
-    return any(_is_item(reading, before[0], kind) and _is_item(reading, after[0], kind) for kind in ("name", "value", "decade"))
+    return any(
+        _is_item(reading, before[0], kind) and _is_item(reading, after[0], kind) for kind in ("name", "value", "decade")
+    )
 
 
 def _is_item(reading: Reading, at: int, kind: str) -> bool:
@@ -84,8 +88,10 @@ def read_comparison(reading: Reading) -> bool:
 def _bounded(reading: Reading, at: int) -> bool:
     """Whether the periods are limits of one stretch of time and not things to compare."""
     before = reading.previous(at, Tag.YEAR, Tag.DECADE)
-    return before is not None and before[1].tagged(Tag.BETWEEN, Tag.SINCE, Tag.BEFORE, Tag.AFTER, Tag.UNTIL) and not reading.tagged(
-        Tag.COMPARE
+    return (
+        before is not None
+        and before[1].tagged(Tag.BETWEEN, Tag.SINCE, Tag.BEFORE, Tag.AFTER, Tag.UNTIL)
+        and not reading.tagged(Tag.COMPARE)
     )
 
 

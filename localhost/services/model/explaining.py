@@ -11,18 +11,32 @@ _OPERATORS: dict[Language, dict[str, str]] = {
     "en": {
         "=": "{} {}", ">=": "{} at least {}", ">": "{} above {}", "<=": "{} at most {}", "<": "{} below {}",
         "between": "{} from {} to {}", "null": "no {}", "not null": "a {}", "contains": "{} with '{}' in it",
-        "starts": "{} beginning with '{}'", "ends": "{} ending in '{}'", "named": "{} '{}'", "has": "{} {}",
+        "starts": "{} beginning with '{}'", "ends": "{} ending in '{}'", "is": "{} '{}'", "named": "{} '{}'", "has": "{} {}",
     },
     "es": {
         "=": "{} {}", ">=": "{} de al menos {}", ">": "{} por encima de {}", "<=": "{} de hasta {}",
         "<": "{} por debajo de {}", "between": "{} de {} a {}", "null": "sin {}", "not null": "con {}",
-        "contains": "{} que contiene '{}'", "starts": "{} que empieza por '{}'", "ends": "{} que termina en '{}'",
+        "contains": "{} que contiene '{}'", "starts": "{} que empieza por '{}'", "ends": "{} que termina en '{}'", "is": "{} '{}'",
         "named": "{} '{}'", "has": "{} {}",
     },
 }  # fmt: skip
 _WORDS: dict[Language, dict[str, str]] = {
-    "en": {"by": "by", "or": "or", "not": "not", "all": "what is known of", "share": "percentage of", "each": "of each"},
-    "es": {"by": "por", "or": "o", "not": "no", "all": "lo que se sabe de", "share": "porcentaje de", "each": "de cada"},
+    "en": {
+        "by": "by",
+        "or": "or",
+        "not": "not",
+        "all": "what is known of",
+        "share": "percentage of",
+        "each": "of each",
+    },
+    "es": {
+        "by": "por",
+        "or": "o",
+        "not": "no",
+        "all": "lo que se sabe de",
+        "share": "porcentaje de",
+        "each": "de cada",
+    },
 }
 _ASSUMED: dict[Language, dict[str, str]] = {
     "en": {

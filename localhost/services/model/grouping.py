@@ -8,7 +8,9 @@ from localhost.services.model.vocabulary import Ref
 
 _BINS: dict[Tag, Bin] = {Tag.YEAR: "year", Tag.DECADE: "decade", Tag.MONTH: "month"}
 _MARKED = ("by ", "per ", "each ", "por ", "cada ", "in each ")
-_ADVERBS = frozenset({"yearly", "annual", "annually", "monthly", "anual", "anuales", "anualmente", "mensual", "mensualmente"})
+_ADVERBS = frozenset(
+    {"yearly", "annual", "annually", "monthly", "anual", "anuales", "anualmente", "mensual", "mensualmente"}
+)
 
 
 def read_groups(reading: Reading, rows: str) -> None:
@@ -20,9 +22,9 @@ def read_groups(reading: Reading, rows: str) -> None:
             _take(reading, at, dimension)
         elif span.tagged(Tag.PER, Tag.EACH, Tag.BY, Tag.SORTED) or (span.has("phrase") and span.tagged(Tag.BY)):
             _read_list(reading, at, rows)
-    for at, span in enumerate(reading.spans):
-        if not span.used and span.tagged(Tag.TREND) and not span.has("high", "low"):
-            _read_trend(reading, at)
+    trends = [at for at, span in enumerate(reading.spans) if span.tagged(Tag.TREND) and not span.used]
+    if trends:
+        _read_trend(reading, trends)
 
 
 def _says_period(span: Span) -> bool:
@@ -55,15 +57,16 @@ def _read_list(reading: Reading, at: int, rows: str) -> None:
         last = joint[0]
 
 
-def _read_trend(reading: Reading, at: int) -> None:
+def _read_trend(reading: Reading, trends: list[int]) -> None:
     """Group by year, or by decade where it says so, unless there is a period among the dimensions already."""
-    reading.use(at)
+    reading.use(*trends)
+    reading.trend = True
     if any(dimension.bin for dimension in reading.dimensions):
         return
     ref = reading.schema.time_of(reading.schema.counted())
     if ref is None:
         return
-    unit: Bin = "decade" if "decad" in reading.spans[at].norm else "year"
+    unit: Bin = "decade" if any("decad" in reading.spans[at].norm for at in trends) else "year"
     for index, span in enumerate(reading.spans):
         if not span.used and span.tagged(*_BINS):
             unit = next(b for tag, b in _BINS.items() if span.tagged(tag))

@@ -9,16 +9,25 @@ from localhost.services.model.vocabulary import Ref
 from shared.catalog import Language, Subject
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*$")
-_RESERVED = frozenset("order group by select table from where join on limit having as and or not in is null case end desc asc all union".split())
+_RESERVED = frozenset(
+    "order group by select table from where join on limit having as and or not in is null case end desc asc all union".split()
+)
 _AGGREGATES: dict[Language, dict[Aggregate, str]] = {
     "en": {"avg": "average {}", "sum": "total {}", "min": "minimum {}", "max": "maximum {}", "median": "median {}"},
-    "es": {"avg": "media de {}", "sum": "total de {}", "min": "mínimo de {}", "max": "máximo de {}", "median": "mediana de {}"},
+    "es": {
+        "avg": "media de {}",
+        "sum": "total de {}",
+        "min": "mínimo de {}",
+        "max": "máximo de {}",
+        "median": "mediana de {}",
+    },
 }
 _BINS: dict[Language, dict[str, str]] = {
     "en": {"year": "year", "decade": "decade", "month": "month"},
     "es": {"year": "año", "decade": "década", "month": "mes"},
 }
 _COUNT: dict[Language, str] = {"en": "number of {}", "es": "número de {}"}
+_SIZE: dict[Language, str] = {"en": "average number of {} per {}", "es": "media de {} por {}"}
 _UNIT: dict[Language, str] = {"en": "{} in {}", "es": "{} en {}"}
 PERCENTAGE: dict[Language, str] = {"en": "percentage", "es": "porcentaje"}
 
@@ -42,7 +51,12 @@ class Naming:
         """Return what the column is called, with its unit."""
         column = self._schema.column(ref)
         word = _first(column.words, self._language) or column.name.replace("_", " ")
-        if column.role == "measure" and column.aggregate == "sum" and not column.unit and column.type in {"INT", "BIGINT"}:
+        if (
+            column.role == "measure"
+            and column.aggregate == "sum"
+            and not column.unit
+            and column.type in {"INT", "BIGINT"}
+        ):
             word = self._plural(word)  # counted in things: votes, not vote
         unit = column.unit.get(self._language)
         return _UNIT[self._language].format(word, unit) if unit else word
@@ -67,6 +81,11 @@ class Naming:
         if measure.ref is None:
             return measure.aggregate
         return _AGGREGATES[self._language][measure.aggregate].format(self.column(measure.ref))
+
+    def average_size(self, rows: str, dimension: Dimension) -> str:
+        """Return what "films per director on average" is called."""
+        subjects = self.subjects(self._schema.subject(rows))
+        return _SIZE[self._language].format(subjects, self.dimension(dimension))
 
     def _plural(self, word: str) -> str:
         head, _, rest = word.partition(" ") if self._language == "es" else ("", "", "")

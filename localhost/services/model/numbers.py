@@ -46,6 +46,14 @@ _SCALES = {
     | _numbered("doscientas trescientas cuatrocientas quinientas seiscientas setecientas ochocientas", 200, 100),
 }
 _SAID_DECADES = _numbered("twenties thirties forties fifties sixties seventies eighties nineties", 1920, 10)
+_DECADE_LEADS = (
+    ("decada", "de", "los", "anos"), ("decada", "de", "los"), ("decada", "de"), ("decada", "del"),
+    ("de", "los", "anos"), ("de", "los"), ("los", "anos"), ("anos",), ("los",),
+)  # fmt: skip
+_LOOSE_LEADS = frozenset({("los",), ("de", "los")})
+_AFTER_DECADE = frozenset(
+    fold(word) for word in "y o e a con hasta vs frente que fue fueron son hay por en según tuvo tuvieron".split()
+)
 _HALF = {"en": {"half"}, "es": {"medio", "media"}}
 _ARTICLES = {"en": {"a", "an", "one", "half"}, "es": {"un", "una", "medio"}}
 
@@ -88,26 +96,26 @@ def read_decade(tokens: Sequence[Token], language: str) -> Number | None:
     if language != "es":
         return None
     norms = [token.norm for token in tokens[:6]]
-    for lead in (
-        ("decada", "de", "los", "anos"),
-        ("decada", "de", "los"),
-        ("decada", "de"),
-        ("decada", "del"),
-        ("los", "anos"),
-        ("anos",),
-        ("los",),
-    ):
+    for lead in _DECADE_LEADS:
         size = len(lead)
         if tuple(norms[:size]) != lead or size >= len(tokens):
             continue
         said = tokens[size]
         if said.norm.isdigit() and len(said.norm) in (2, 4) and int(said.norm) % 10 == 0:
-            if lead == ("los",) and len(said.norm) == 4 and said.norm != "2000":
+            if lead in _LOOSE_LEADS and not _stands_alone(tokens, size):
                 continue
             return Number(_decade(int(said.norm)), size + 1)
         if said.norm in _TENS["es"] and lead != ("decada", "de"):
             return Number(_decade(_TENS["es"][said.norm]), size + 1)
     return None
+
+
+def _stands_alone(tokens: Sequence[Token], at: int) -> bool:
+    """Whether "los 90" is a decade and not the number of something: "los 90 directores"."""
+    said, follower = tokens[at].norm, _next(tokens, at + 1)
+    if (len(said) == 4 and said != "2000") or int(said) == 10:
+        return False
+    return not follower.isalpha() or follower in _AFTER_DECADE
 
 
 def _decade(said: int) -> int:

@@ -94,7 +94,10 @@ def _range_end(reading: Reading, at: int) -> tuple[int, list[int]] | None:
         return None
     opener = reading.previous(at, Tag.YEAR, Tag.DECADE)
     if joint[1].tagged(Tag.TO, Tag.UNTIL) and not joint[1].tagged(Tag.AND):
-        return end[0], [joint[0], *([opener[0]] if opener and opener[1].tagged(Tag.FROM, Tag.SINCE, Tag.OF, Tag.BETWEEN) else [])]
+        return end[0], [
+            joint[0],
+            *([opener[0]] if opener and opener[1].tagged(Tag.FROM, Tag.SINCE, Tag.OF, Tag.BETWEEN) else []),
+        ]
     if opener and opener[1].tagged(Tag.BETWEEN) and joint[1].tagged(Tag.AND):
         return end[0], [opener[0], joint[0]]
     two_sided = opener and opener[1].tagged(Tag.AFTER, Tag.SINCE) and joint[1].tagged(Tag.AND)
@@ -124,7 +127,9 @@ def _side(reading: Reading, at: int, low: float, high: float) -> tuple[Operator 
 
 def _starts_phrase(reading: Reading, at: int) -> bool:
     """Whether an "on" or "plus" here begins something else than "or later"."""
-    return reading.spans[at].tagged(Tag.IN, Tag.AND) and at + 1 < len(reading.spans) and reading.spans[at + 1].norm != "?"
+    return (
+        reading.spans[at].tagged(Tag.IN, Tag.AND) and at + 1 < len(reading.spans) and reading.spans[at + 1].norm != "?"
+    )
 
 
 def _list_from(reading: Reading, at: int) -> tuple[list[Span], int, list[int]]:

@@ -16,7 +16,7 @@ from localhost.services.model.reader import read_question
 from localhost.services.model.reading import Reading, UnclearError
 from localhost.services.model.requests import not_understood, out_of_scope, small_talk
 from localhost.services.model.schema import Schema
-from localhost.services.model.sql import SqlWriter
+from localhost.services.model.sql.writer import SqlWriter
 from localhost.services.model.vocabulary import Vocabulary
 from shared.catalog import Dataset, Language
 
@@ -97,7 +97,13 @@ def _read(question: str, known: Lexicons, language: Language) -> tuple[list[Quer
             )
         except UnclearError as unclear:
             failed.append(unclear)
-    raise min(failed, key=lambda unclear: len(unclear.words) or 9)
+    # The reason in the language of the answer, unless the other understands most of what that did not.
+    first, second = failed
+    raise second if 2 * _strangeness(second) < _strangeness(first) else first
+
+
+def _strangeness(unclear: UnclearError) -> int:
+    return sum(len(word.split()) for word in unclear.words)
 
 
 def _run_sql(query: Query, reading: Reading, schema: Schema, language: Language) -> ToolCall:
@@ -133,9 +139,13 @@ def _without_missing(text: str, failures: Sequence[tuple[str, str]]) -> str:
         return text
     content: dict[str, Any] = json.loads(text)
     for _, error in failures:
-        if not re.search(r"UNRESOLVED_COLUMN|cannot be resolved|not found|does not exist|no such column", error, re.IGNORECASE):
+        if not re.search(
+            r"UNRESOLVED_COLUMN|cannot be resolved|not found|does not exist|no such column", error, re.IGNORECASE
+        ):
             continue
-        missing = set(re.findall(r"\w+", error.split("did you mean", maxsplit=1)[0].split("Did you mean", maxsplit=1)[0]))
+        missing = set(
+            re.findall(r"\w+", error.split("did you mean", maxsplit=1)[0].split("Did you mean", maxsplit=1)[0])
+        )
         for table in content["tables"]:
             kept = [c for c in table["columns"] if c["name"] not in missing or c["role"] in {"key", "label"}]
             table["columns"] = kept or table["columns"]

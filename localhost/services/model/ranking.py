@@ -1,6 +1,7 @@
 """Read what a question wants the most or least of, how many of it, and what it is sorted by."""
 
 from localhost.services.model.lexicon import Tag
+from localhost.services.model.query import Aggregate
 from localhost.services.model.reading import Reading, Superlative
 from localhost.services.model.spans import Span
 
@@ -20,7 +21,7 @@ def read_superlatives(reading: Reading) -> None:
             reading.superlatives.append(Superlative(at, span.tagged(Tag.COMMON), counted="*"))
         elif span.tagged(Tag.MOST, Tag.LEAST) and not span.has("column"):
             _read_general_word(reading, at, span)
-        elif span.tagged(Tag.FIRST, Tag.LAST) and not span.has("colverb"):
+        elif span.tagged(Tag.FIRST, Tag.LAST) and not _is_verb(reading, at):
             _read_first(reading, at, span)
         elif span.tagged(Tag.TOP, Tag.BOTTOM):
             reading.use(at)
@@ -46,17 +47,20 @@ def _read_own_word(reading: Reading, at: int, span: Span) -> None:
     column = reading.following(at, *_UP_TO_COLUMN)
     if column and not column[1].used and any(m.ref == meaning.ref for m in column[1].all("column")):
         reading.use(column[0])
-        reading.superlatives[-1].averaged = _averaged(reading, at, column[0])
+        reading.superlatives[-1].aggregate = _aggregate(reading, at, column[0])
     elif column and not column[1].used and (ref := reading.numeric(column[1])) and column[1].has("column"):
         if reading.schema.column(ref).role == "measure" and column[0] == at + 1:  # "best average score"
             reading.use(column[0])
             reading.superlatives[-1].by = ref
 
 
-def _averaged(reading: Reading, first: int, last: int) -> bool:
+def _aggregate(reading: Reading, first: int, last: int) -> Aggregate | None:
+    """Return the aggregate said between two spans, or in the name of the column at ``last``: "average rating"."""
     words = [i for i in range(first, last) if reading.spans[i].tagged(Tag.AVERAGE, Tag.SUM)]
     reading.use(*words)
-    return bool(words) or reading.spans[last].norm.startswith("average")
+    if words:
+        return "avg" if reading.spans[words[0]].tagged(Tag.AVERAGE) else "sum"
+    return "avg" if reading.spans[last].norm.startswith("average") else None
 
 
 def _read_general_word(reading: Reading, at: int, span: Span) -> None:
@@ -68,12 +72,12 @@ def _read_general_word(reading: Reading, at: int, span: Span) -> None:
         index, target = near
         if ref := reading.numeric(target):
             low, high = sorted((at, index))
-            averaged = _averaged(reading, low, high) or target.norm.startswith("average")
+            aggregate = _aggregate(reading, low, high) or ("avg" if target.norm.startswith("average") else None)
             if (earlier := reading.previous(low, Tag.OF)) and earlier[1].tagged(Tag.AVERAGE, Tag.SUM) and index < at:
-                averaged = True
+                aggregate = "avg" if earlier[1].tagged(Tag.AVERAGE) else "sum"
                 reading.use(earlier[0])
             reading.use(at, index, *(i for i in range(low, high) if reading.spans[i].tagged(Tag.NUMBER_OF)))
-            reading.superlatives.append(Superlative(at, descending, by=ref, averaged=averaged))
+            reading.superlatives.append(Superlative(at, descending, by=ref, aggregate=aggregate))
             return
         if subjects := target.all("subject"):
             reading.use(at, index, *(i for i in range(at, index) if reading.spans[i].tagged(Tag.NUMBER_OF)))
@@ -97,14 +101,28 @@ def _column_near(reading: Reading, at: int, *, forward: bool) -> tuple[int, Span
     for index, span in walk:
         if forward and span.has("value") and not span.has("column"):
             continue  # "most horror films"
-        if span.has("column", "colverb", "unit") and reading.numeric(span) and not (span.used and span.kind != "phrase"):
-            if span.has("colverb") and not span.has("column"):
-                return None if forward else None
+        if (
+            span.has("column", "colverb", "unit")
+            and reading.numeric(span)
+            and not (span.used and span.kind != "phrase")
+        ):
+            if span.has("colverb") and not span.has("column") and (forward or index < at - 1):
+                return None  # only "dura más" tells of a measure by its verb
             return (index, span) if not span.used else None
         if forward and span.has("subject") and not span.used:
             return index, span
         return None
     return None
+
+
+def _is_verb(reading: Reading, at: int) -> bool:
+    """Whether "last" is what films do: "films that last ..."."""
+    before = reading.previous(at)
+    return (
+        reading.spans[at].has("colverb")
+        and before is not None
+        and (before[1].has("subject", "value") or before[1].tagged(Tag.DO) or before[1].kind == "name")
+    )
 
 
 def _read_first(reading: Reading, at: int, span: Span) -> None:
@@ -136,16 +154,18 @@ def _read_sort(reading: Reading, at: int, span: Span) -> None:
     counting = any(s.tagged(Tag.NUMBER_OF) for s in between)
     ref = reading.numeric(column)
     sort = span.tagged(Tag.SORTED)
-    descending = not reading.tagged(Tag.ASCENDING) and not any(
-        s.tagged(Tag.BOTTOM) for s in reading.spans
-    )
+    descending = not reading.tagged(Tag.ASCENDING) and not any(s.tagged(Tag.BOTTOM) for s in reading.spans)
     if counting and (subjects := column.all("subject")):
         reading.use(at, index, *_indexes(reading, at, index, Tag.NUMBER_OF))
         reading.superlatives.append(Superlative(at, descending, counted=subjects[0].subject))
-    elif ref and reading.schema.column(ref).role == "measure" and (not span.tagged(Tag.PER) or span.tagged(Tag.BY, Tag.SORTED)):
-        averaged = any(s.tagged(*_COMPUTE) for s in between) or column.norm.startswith("average")
+    elif (
+        ref
+        and reading.schema.column(ref).role == "measure"
+        and (not span.tagged(Tag.PER) or span.tagged(Tag.BY, Tag.SORTED))
+    ):
+        aggregate = _aggregate(reading, at, index)
         reading.use(at, index, *_indexes(reading, at, index, *_COMPUTE))
-        reading.superlatives.append(Superlative(at, descending, by=ref, averaged=averaged))
+        reading.superlatives.append(Superlative(at, descending, by=ref, aggregate=aggregate))
     elif sort and (ref or column.tagged(Tag.YEAR)):
         ref = ref or reading.schema.time_of(reading.schema.counted())
         reading.use(at, index)
@@ -183,7 +203,9 @@ def _read_limit(reading: Reading) -> None:
         counted = after and (
             after[1].has("high", "low", "subject", "value", "column")
             or after[1].kind == "name"
-            or after[1].tagged(Tag.MOST, Tag.LEAST, Tag.COMMON, Tag.FIRST, Tag.LAST, Tag.TOP, Tag.YEAR, Tag.DECADE, Tag.RARE)
+            or after[1].tagged(
+                Tag.MOST, Tag.LEAST, Tag.COMMON, Tag.FIRST, Tag.LAST, Tag.TOP, Tag.YEAR, Tag.DECADE, Tag.RARE
+            )
         )
         alone = any(s.by or s.counted for s in reading.superlatives) and not span.year
         if (ranked or (counted and not span.year) or alone) and reading.limit is None:

@@ -1,7 +1,8 @@
 """Read a question into queries, or say which words stood in the way."""
 
-from localhost.services.model.comparing import compare_names, read_comparison, use_marks
 from localhost.services.model.bounds import hinted, read_bounds
+from localhost.services.model.comparing import compare_names, read_comparison, use_marks
+from localhost.services.model.forms import build
 from localhost.services.model.grouping import read_groups
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.names import find_names, force_name
@@ -11,7 +12,7 @@ from localhost.services.model.ranking import read_superlatives
 from localhost.services.model.reading import Named, Reading, UnclearError
 from localhost.services.model.roles import default_person, read_names
 from localhost.services.model.schema import Schema
-from localhost.services.model.shape import Shape, build, choose_rows, shape_of
+from localhost.services.model.shape import Shape, choose_rows, shape_of
 from localhost.services.model.spans import Span
 from localhost.services.model.text import tokenize
 from localhost.services.model.values import read_missing, read_texts, read_values
@@ -44,7 +45,9 @@ def read_question(
             raise UnclearError("unknown", *guessed)
         return _read(Reading(question, language, schema, vocabulary, spans))
     try:
-        return _read(Reading(question, language, schema, vocabulary, find_names(question, tokens, vocabulary, language)))
+        return _read(
+            Reading(question, language, schema, vocabulary, find_names(question, tokens, vocabulary, language))
+        )
     except UnclearError:
         spans = force_name(question, tokens, vocabulary, language)
         if spans is None:
@@ -57,12 +60,12 @@ def read_question(
 
 
 def _read(reading: Reading) -> tuple[list[Query], Reading]:
-    if strange := [span.norm for span in reading.spans if span.kind == "unknown" and not _is_noise(span)]:
+    if strange := [span.tokens[0].text for span in reading.spans if span.kind == "unknown" and not _is_noise(span)]:
         in_text = reading.tagged(Tag.CONTAINS, Tag.STARTS, Tag.ENDS, Tag.THE_WORD, Tag.IN)
         if not in_text:
             raise UnclearError("unknown", *strange)
     read_texts(reading)
-    if strange := [s.text or s.norm for s in reading.spans if s.kind == "unknown" and not s.used and not _is_noise(s)]:
+    if strange := [s.tokens[0].text for s in reading.spans if s.kind == "unknown" and not s.used and not _is_noise(s)]:
         raise UnclearError("unknown", *strange)
     read_comparison(reading)
     read_bounds(reading)
@@ -97,7 +100,14 @@ def _look_up(reading: Reading) -> list[Query]:
     schema = reading.schema
     things = [n for n in reading.named if n.subject]
     subject = things[0].subject if things else schema.counted().name
-    rows = next((m.subject for _, _, m in reading.mentions("subject") if not schema.subject(m.subject).via and not schema.subject(m.subject).person), subject)
+    rows = next(
+        (
+            m.subject
+            for _, _, m in reading.mentions("subject")
+            if not schema.subject(m.subject).via and not schema.subject(m.subject).person
+        ),
+        subject,
+    )
     shape = shape_of(reading, rows if not things else subject)
     shows: list[Ref | Dimension] = [*reading.shows, *(m.ref for m in shape.measures if m.ref)]
     shows += [s.by for s in reading.superlatives if s.by]
@@ -137,7 +147,7 @@ def _names(named: list[Named]) -> list[str]:
 
 def _same_label(reading: Reading, item: Ref | Dimension, subject: str) -> bool:
     own = reading.schema.subject(subject)
-    return isinstance(item, Dimension) and item.subject == subject or item == reading.schema.label(own)
+    return (isinstance(item, Dimension) and item.subject == subject) or item == reading.schema.label(own)
 
 
 def _all_facts(reading: Reading, subject: str) -> list[Ref | Dimension]:
@@ -182,6 +192,10 @@ def _check_substance(shape: Shape, query: Query) -> None:
     empty = not (query.clauses or query.measures or query.orders or query.show or query.dimensions or query.share)
     if query.form == "list" and empty and shape.rows_at is None:
         raise UnclearError("nothing")
+    if reading.limit and query.limit != reading.limit:
+        raise UnclearError("leftover", str(reading.limit))
+    if shape.havings and not query.havings:
+        raise UnclearError("count", *(str(int(having.values[0])) for having in shape.havings))
 
 
 def _check_leftovers(reading: Reading) -> None:

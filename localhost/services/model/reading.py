@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from localhost.services.model.lexicon import Tag
-from localhost.services.model.query import Clause, Condition, Dimension, Having, Measure, Order
+from localhost.services.model.query import Aggregate, Clause, Condition, Dimension, Having, Measure, Order
 from localhost.services.model.schema import Schema
 from localhost.services.model.spans import Span
 from localhost.services.model.vocabulary import Meaning, Ref, Vocabulary
@@ -19,6 +19,12 @@ class UnclearError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.words = words
+
+
+def _passed_over(span: Span, skip: tuple[Tag, ...]) -> bool:
+    if span.tagged(*skip):
+        return True
+    return span.tagged(*LIGHT) and not span.has("subject", "column", "value", "high", "low")
 
 
 @dataclass(slots=True)
@@ -53,7 +59,8 @@ class Superlative:
     descending: bool
     by: Ref | None = None
     counted: str = ""
-    averaged: bool = False
+    aggregate: Aggregate | None = None
+    """Said with it: "highest average", "most in total"."""
 
 
 @dataclass(slots=True)
@@ -76,6 +83,7 @@ class Reading:
     among: list[Condition] = field(default_factory=list[Condition])
     shows: list[Ref | Dimension] = field(default_factory=list[Ref | Dimension])
     limit: int | None = None
+    trend: bool = False
     assumptions: list[str] = field(default_factory=list[str])
 
     def tagged(self, *tags: Tag) -> bool:
@@ -86,14 +94,14 @@ class Reading:
         """Yield the spans before ``at``, nearest first, passing over light words and ``skip``."""
         for index in range(at - 1, -1, -1):
             span = self.spans[index]
-            if not span.tagged(*LIGHT, *skip) or span.has("subject", "column", "value", "high", "low"):
+            if not _passed_over(span, skip):
                 yield index, span
 
     def after(self, at: int, *skip: Tag) -> Iterator[tuple[int, Span]]:
         """Yield the spans after ``at``, nearest first, passing over light words and ``skip``."""
         for index in range(at + 1, len(self.spans)):
             span = self.spans[index]
-            if not span.tagged(*LIGHT, *skip) or span.has("subject", "column", "value", "high", "low"):
+            if not _passed_over(span, skip):
                 yield index, span
 
     def previous(self, at: int, *skip: Tag) -> tuple[int, Span] | None:

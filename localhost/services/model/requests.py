@@ -10,7 +10,9 @@ _GREETING = re.compile(
     r"^(hi|hello|hey|good (morning|afternoon|evening)|howdy|greetings|hola|buenas( tardes| noches)?|buenos dias|que tal|saludos)"
     r"( there| all| everyone| a todos)?( how are you( doing)?( today)?| como estas| que tal)?$"
 )
-_THANKS = re.compile(r"^(thanks|thank you|thx|cheers|great|ok|okay|perfect|gracias|muchas gracias|perfecto|vale|genial)( very much| a lot| so much)?$")
+_THANKS = re.compile(
+    r"^(thanks|thank you|thx|cheers|great|ok|okay|perfect|gracias|muchas gracias|perfecto|vale|genial)( very much| a lot| so much)?$"
+)
 _ABILITY = re.compile(
     r"(what (can|could) (you|i) (do|ask|answer)|what do you (do|know|answer)|who are you|what are you|help$|^help me$|how (do|can) (you|i) (work|help|use)"
     r"|what (kind|kinds|sort|type|types) of questions|what questions|what data (do|is|are)|which (data|tables|datasets)|what is (this|in the data)"
@@ -70,17 +72,34 @@ def out_of_scope(question: str, language: Language) -> str | None:
     """Return why a request to change, foretell or judge is not answered; None for anything else."""
     unquoted = re.sub(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|'[^']*'", " ", question)
     words = re.findall(r"\w+", fold(unquoted))
-    polite = {"please", "can", "could", "would", "you", "i", "want", "to", "por", "favor", "puedes", "podrias", "quiero", "me", "now", "just", "and"}
+    polite = {
+        "please",
+        "can",
+        "could",
+        "would",
+        "you",
+        "i",
+        "want",
+        "to",
+        "por",
+        "favor",
+        "puedes",
+        "podrias",
+        "quiero",
+        "me",
+        "now",
+        "just",
+        "and",
+    }
     first = next((word for word in words if word not in polite), "")
-    for spoken in ("en", "es"):
-        if first in CHANGES[spoken].split():
-            return _TEXTS[language]["change"].format(word=first)
-    for key, lists in (("forecast", FORECASTS), ("opinion", OPINIONS)):
-        lower = re.findall(r"\w+", unquoted)
-        for spoken in ("en", "es"):
-            for raw in lower:
-                if fold(raw) in lists[spoken].split() and not (raw[0].isupper() and raw != lower[0]):
-                    return _TEXTS[language][key].format(word=raw)
+    if first in CHANGES:
+        return _TEXTS[language]["change"].format(word=first)
+    written = re.findall(r"\w+", unquoted)
+    for key, telling in (("forecast", FORECASTS), ("opinion", OPINIONS)):
+        for at, word in enumerate(written):
+            named = at > 0 and word[0].isupper()  # "Will Smith" is no forecast
+            if fold(word) in telling and not named:
+                return _TEXTS[language][key].format(word=word)
     return None
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from localhost.services.model.bounds import hinted
+from localhost.services.model.bounds import hinted, speaks_of_average
 from localhost.services.model.comparing import compares
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.reading import Named, Reading
@@ -18,10 +18,17 @@ def read_names(reading: Reading) -> None:
         if span.kind == "name" and not span.used:
             subject, title = _role(reading, at)
             texts = [span.text]
-            if (not title or compares(reading)) and span.tokens[0].kind != "quoted":
+            if (not title or compares(reading) or _weighs(reading)) and span.tokens[0].kind != "quoted":
                 texts = [text for text in _JOINTS.split(span.text) if text]
             span.used = True
             reading.named += [Named(at, text, subject.name if subject else "", title) for text in texts]
+
+
+def _weighs(reading: Reading) -> bool:
+    """Whether a comparative asks for one of several: "which is longer, X or Y"."""
+    joints = {token.norm for span in reading.spans if span.kind == "name" for token in span.tokens}
+    comparative = any(span.has("high", "low") or span.tagged(Tag.MOST, Tag.LEAST) for span in reading.spans)
+    return comparative and bool(joints & {"or", "o", "vs"})
 
 
 def default_person(reading: Reading) -> Subject | None:
@@ -60,7 +67,9 @@ def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:
         return reading.schema.subject(before.all("verb")[0].subject), False
     if after and after.has("subject") and (not reading.schema.subject(after.all("subject")[0].subject).person):
         articled = before is None or reading.spans[at - 1].tagged(Tag.ARTICLE)
-        ranked = any(span.has("high", "low") or span.tagged(Tag.TOP, Tag.MOST, Tag.BOTTOM) for span in reading.spans[:at])
+        ranked = any(
+            span.has("high", "low") or span.tagged(Tag.TOP, Tag.MOST, Tag.BOTTOM) for span in reading.spans[:at]
+        )
         if not (after.all("subject")[0].plural or ranked or not articled):
             return _thing(reading), True
         return person, False
@@ -76,7 +85,12 @@ def _near(reading: Reading, at: int) -> tuple[Span | None, Span | None]:
 
 
 def _asks_who(reading: Reading, at: int) -> bool:
-    return any(span.tagged(Tag.WHO) for span in reading.spans[:at])
+    """Whether who did it is asked: "who directed", "which director made"."""
+    earlier = reading.spans[:at]
+    if any(span.tagged(Tag.WHO) for span in earlier):
+        return True
+    named = [reading.schema.subject(m.subject) for span in earlier for m in span.all("subject") if not m.plural]
+    return any(subject.person for subject in named) and all(subject.person for subject in named)
 
 
 def _thing(reading: Reading) -> Subject:
@@ -111,9 +125,7 @@ def _possessed(reading: Reading, at: int, person: Subject | None) -> tuple[Subje
     return _thing(reading), True
 
 
-def _after_phrase(
-    reading: Reading, at: int, phrase: Span, person: Subject | None
-) -> tuple[Subject | None, bool]:
+def _after_phrase(reading: Reading, at: int, phrase: Span, person: Subject | None) -> tuple[Subject | None, bool]:
     """Read "films by X" and "directed by X" as persons; "rating of X" and "director de X" as things."""
     index = next(i for i, span in reading.before(at, Tag.BOTH) if span is phrase)
     subjects = [reading.schema.subject(meaning.subject) for meaning in phrase.all("phrase")]
@@ -135,7 +147,9 @@ def _after_phrase(
 def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Subject | None, bool]:
     spans = reading.spans
     before = next((span for _, span in reading.before(at, Tag.BOTH, Tag.OF)), None)
-    if before and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN) or (before and before.norm == ","):
+    if (before and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN)) or (
+        before and before.norm == ","
+    ):
         for earlier in reversed(reading.named):
             return (reading.schema.subject(earlier.subject) if earlier.subject else None), earlier.title
     if any(span.tagged(Tag.ABOUT) for span in spans[:at]):
@@ -149,9 +163,17 @@ def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Sub
     )
     if plural or reading.tagged(Tag.AVERAGE, Tag.SUM, Tag.MEDIAN):
         return person, False
-    attribute = any(span.has("column", "colverb", "high", "low") or span.tagged(Tag.WHEN, Tag.YEAR) for span in spans)
+    asked = any(
+        reading.schema.subject(m.subject).person and not m.plural for span in spans for m in span.all("subject")
+    )
+    if reading.tagged(Tag.WHO) and not asked:
+        return person, False
+    if any(span.has("column") and speaks_of_average(span) for span in spans):
+        return None, False
+    attribute = any(
+        span.has("column", "colverb", "high", "low", "unit") or span.tagged(Tag.WHEN, Tag.YEAR) for span in spans
+    )
     attribute = attribute or any(hinted(reading, span) for span in spans)
-    asked = any(reading.schema.subject(m.subject).person for span in spans for m in span.all("subject"))
     valued = any(span.has("value") for span in spans)
     if attribute or asked or valued:
         return _thing(reading), True

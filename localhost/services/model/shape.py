@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from localhost.services.model.grouping import dimension_of
 from localhost.services.model.lexicon import Tag
-from localhost.services.model.query import Aggregate, Clause, Dimension, Having, Measure, Order, Query
-from localhost.services.model.reading import Reading, Superlative, UnclearError
+from localhost.services.model.query import Aggregate, Clause, Dimension, Having, Measure
+from localhost.services.model.reading import Reading, UnclearError
 from localhost.services.model.roles import default_person
 from localhost.services.model.spans import Span
 from localhost.services.model.vocabulary import Ref
@@ -52,14 +52,19 @@ def choose_rows(reading: Reading) -> str:
     refs += [
         ref
         for span in reading.spans
-        if not span.used and span.has("column", "unit") and (ref := reading.numeric(span)) and schema.column(ref).role == "measure"
+        if not span.used
+        and span.has("column", "unit")
+        and (ref := reading.numeric(span))
+        and schema.column(ref).role == "measure"
     ]
     wanted = [subject for _, subject, _ in reading.counts]
     wanted += [s.counted for s in reading.superlatives if s.counted and s.counted != "*"]
     wanted += [
         meaning.subject
         for at, span, meaning in reading.mentions("subject")
-        if (near := reading.previous(at, Tag.DISTINCT)) and near[1].tagged(Tag.HOW_MANY, Tag.NUMBER_OF, Tag.PERCENT) and span
+        if (near := reading.previous(at, Tag.DISTINCT))
+        and near[1].tagged(Tag.HOW_MANY, Tag.NUMBER_OF, Tag.PERCENT)
+        and span
     ]
     wanted += [meaning.subject for _, _, meaning in reading.mentions("subject")]
     spoken = list(wanted)
@@ -75,7 +80,11 @@ def choose_rows(reading: Reading) -> str:
 def _nearest(reading: Reading, name: str, spoken: list[str]) -> str:
     """Prefer a spoken subject over another of the same table that only a column led to."""
     schema = reading.schema
-    same = [other for other in spoken if schema.subject(other).table == schema.subject(name).table and not schema.subject(other).via]
+    same = [
+        other
+        for other in spoken
+        if schema.subject(other).table == schema.subject(name).table and not schema.subject(other).via
+    ]
     return same[0] if same else name
 
 
@@ -123,7 +132,14 @@ def _find_heads(shape: Shape) -> None:
             continue
         if span.has("colverb") and not span.has("column"):
             continue
-        plural = any(m.plural for m in span.meanings) or span.norm in {"years", "decades", "months", "anos", "decadas", "meses"}
+        plural = any(m.plural for m in span.meanings) or span.norm in {
+            "years",
+            "decades",
+            "months",
+            "anos",
+            "decadas",
+            "meses",
+        }
         near = reading.previous(at, Tag.IN, Tag.OF, Tag.DISTINCT, Tag.MOST, Tag.LEAST)
         asked = near is not None and near[1].tagged(Tag.WHICH)
         shape.heads.append(Head(at, dimension, plural, asked))
@@ -146,6 +162,7 @@ def _find_measures(shape: Shape) -> None:
             _add(shape, Measure(aggregate, ref))
         elif span.tagged(Tag.HOW_MANY, Tag.NUMBER_OF):
             _count(shape, at)
+    _share_column(shape)
     for at, span in enumerate(reading.spans):
         if span.used or not span.has("column", "unit"):
             continue
@@ -160,6 +177,18 @@ def _find_measures(shape: Shape) -> None:
                 reading.use(later[0])
                 _add(shape, Measure(next(a for t, a in _AGGREGATES.items() if later[1].tagged(t)), ref))
                 reading.shows.remove(ref)
+
+
+def _share_column(shape: Shape) -> None:
+    """Let aggregates said in a row share their column: "average, minimum and maximum rating"."""
+    refs = {measure.ref for measure in shape.measures if measure.ref and measure.aggregate != "count"}
+    if len(refs) != 1:
+        return
+    for at, span in enumerate(shape.reading.spans):
+        aggregate = next((a for tag, a in _AGGREGATES.items() if span.tagged(tag)), None)
+        if aggregate and not span.used and not span.has("column"):
+            shape.reading.use(at)
+            _add(shape, Measure(aggregate, next(iter(refs))))
 
 
 def _add(shape: Shape, measure: Measure) -> None:
@@ -177,7 +206,9 @@ def _measured(shape: Shape, at: int) -> tuple[int, Ref] | None:
     found = [
         (index, ref)
         for index, span in enumerate(reading.spans)
-        if not span.used and span.has("column", "unit", "colverb") and (ref := reading.numeric(span))
+        if not span.used
+        and span.has("column", "unit", "colverb")
+        and (ref := reading.numeric(span))
         and reading.schema.column(ref).role == "measure"
     ]
     return found[0] if found else None
@@ -219,8 +250,15 @@ def _sort_filters(shape: Shape) -> None:
         condition = found.clause[0]
         column = reading.schema.column(condition.ref)
         numeric = column.role == "measure" and condition.operator in {">=", ">", "<=", "<", "between", "="}
-        direct = headed and first is not None and first.at < found.at and (shape.rows_at is None or shape.rows_at > found.at)
-        if grouped and numeric and len(found.clause) == 1 and ((found.averaged and (headed or shape.rows_at is None)) or direct):
+        direct = (
+            headed and first is not None and first.at < found.at and (shape.rows_at is None or shape.rows_at > found.at)
+        )
+        if (
+            grouped
+            and numeric
+            and len(found.clause) == 1
+            and ((found.averaged and (headed or shape.rows_at is None)) or direct)
+        ):
             aggregate: Aggregate = "avg" if found.averaged else column.aggregate or "avg"
             values = tuple(float(value) for value in condition.values)
             shape.havings.append(Having(Measure(aggregate, condition.ref), condition.operator, values))
@@ -230,280 +268,3 @@ def _sort_filters(shape: Shape) -> None:
         if subject != shape.rows or not (grouped or shape.heads):
             raise UnclearError("count", subject)
         shape.havings.append(having)
-
-
-def usual(shape: Shape, superlative: Superlative) -> Measure:
-    """Return the figure of a group that a superlative ranks by."""
-    if superlative.by is None:
-        return Measure("count")
-    column = shape.reading.schema.column(superlative.by)
-    if column.role == "time":
-        return Measure("max" if superlative.descending else "min", superlative.by)
-    return Measure("avg" if superlative.averaged else column.aggregate or "avg", superlative.by)
-
-
-def rank_order(shape: Shape, default: Ref | None) -> list[Order]:
-    """Return how rows are ranked: by every superlative, in the order said."""
-    orders: list[Order] = []
-    for superlative in shape.reading.superlatives:
-        by = superlative.by or default
-        if by:
-            orders.append(Order(by, superlative.descending))
-    return orders
-
-
-def limit_of(shape: Shape, *, plural: bool) -> int | None:
-    """Return how many to show: what was said, one for a singular, ten for a plural superlative, else all."""
-    if shape.reading.limit:
-        return shape.reading.limit
-    if not shape.reading.superlatives:
-        return None
-    return DEFAULT_LIMIT if plural else 1
-
-
-def build(shape: Shape) -> Query:
-    """Return the query in the form that fits."""
-    reading = shape.reading
-    base = Query("list", shape.rows, clauses=tuple(shape.clauses))
-    if reading.tagged(Tag.PERCENT):
-        return _share(shape, base)
-    if reading.among:
-        return _comparison(shape, base)
-    counted = next((m for m in shape.measures if m.aggregate == "count" and m.ref), None)
-    if counted:
-        return _count_of_groups(shape, base, counted)
-    if average := _average_of_groups(shape, base):
-        return average
-    dimensions = list(reading.dimensions)
-    if dimensions and _is_best_of_each(shape):
-        return _best_of_each(shape, base, dimensions)
-    if not dimensions and (head := _group_head(shape)):
-        dimensions = [head.dimension]
-        reading.use(head.at)
-        if reading.limit is None and not head.plural:
-            shape.rows_plural = False
-        return _group(shape, base, dimensions, plural=head.plural)
-    if dimensions:
-        for head in shape.heads:
-            if head.dimension in dimensions or (reading.superlatives and not shape.rows_at):
-                reading.use(head.at)
-                if head.dimension not in dimensions:
-                    dimensions.append(head.dimension)
-        return _group(shape, base, dimensions, plural=True)
-    if shape.measures or _asks_usual_figure(shape):
-        return _total(shape, base)
-    return _list(shape, base)
-
-
-def _group_head(shape: Shape) -> Head | None:
-    """Return the head to group by, or None where heads are only facts to show of each row."""
-    reading = shape.reading
-    if not shape.heads:
-        return None
-    head = shape.heads[0]
-    counted = any(s.counted for s in reading.superlatives)
-    if counted or shape.havings:
-        return head
-    if shape.measures and not any(m.aggregate in {"max", "min"} for m in shape.measures) and shape.rows_at is None:
-        return head
-    if shape.rows_at is None:
-        return head
-    if head.at < shape.rows_at:
-        ranked = any(s.by for s in reading.superlatives)
-        if ranked and not shape.rows_plural:
-            return None
-        if not ranked and head.asked and reading.spans[head.at].tagged(Tag.WHO):
-            return head
-        return head if ranked or head.asked or head.plural else None
-    return None
-
-
-def _is_best_of_each(shape: Shape) -> bool:
-    reading = shape.reading
-    ranked = [s for s in reading.superlatives if s.by and not s.averaged]
-    return bool(ranked) and not shape.measures and shape.rows_at is not None and not _head_first(shape)
-
-
-def _head_first(shape: Shape) -> bool:
-    return any(h.asked or (shape.rows_at is not None and h.at < shape.rows_at) for h in shape.heads)
-
-
-def _best_of_each(shape: Shape, base: Query, dimensions: list[Dimension]) -> Query:
-    orders = rank_order(shape, None)
-    return base.with_(
-        form="best_of_each", dimensions=tuple(dimensions), orders=tuple(orders), limit=shape.reading.limit or 1,
-        show=tuple(shape.reading.shows),
-    )  # fmt: skip
-
-
-def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bool) -> Query:
-    reading = shape.reading
-    _average_superlatives(reading)
-    measures = list(shape.measures)
-    for superlative in reading.superlatives:
-        measure = usual(shape, superlative)
-        if reading.dimensions and superlative.by and shape.rows_at is None and not superlative.averaged and not measures:
-            measure = Measure("max" if superlative.descending else "min", superlative.by)  # "highest rating by genre"
-        if measure not in measures:
-            measures.append(measure)
-    for ref in [r for r in reading.shows if isinstance(r, Ref)]:
-        measure = Measure(reading.schema.column(ref).aggregate or "avg", ref)
-        if measure not in measures:
-            measures.append(measure)
-    measures += [h.measure for h in shape.havings if h.measure not in measures]
-    measures = measures or [Measure("count")]
-    if any(m.aggregate != "count" for m in measures) and Measure("count") not in measures:
-        measures.append(Measure("count"))
-    ranked = [s for s in reading.superlatives if s.by or s.counted or not reading.dimensions]
-    trend = any(d.bin for d in dimensions) and not ranked
-    if trend:
-        orders = [Order(d, descending=False) for d in dimensions]
-    elif reading.superlatives:
-        orders = [Order(usual(shape, s), s.descending) for s in reading.superlatives]
-        reading_measures = [usual(shape, s) for s in reading.superlatives]
-        orders = [o if o.by in measures else Order(measures[0], o.descending) for o in orders] if reading_measures else orders
-    else:
-        orders = [Order(measures[0], descending=not reading.tagged(Tag.ASCENDING))]
-    limit = reading.limit
-    if limit is None and reading.superlatives and not reading.dimensions:
-        limit = limit_of(shape, plural=plural)
-    return base.with_(
-        form="group", dimensions=tuple(dimensions), measures=tuple(measures), havings=tuple(shape.havings),
-        orders=tuple(orders), limit=limit,
-    )  # fmt: skip
-
-
-def _average_superlatives(reading: Reading) -> None:
-    """Let "on average", said apart, go with what is ranked by: "longer on average"."""
-    for at, span in enumerate(reading.spans):
-        if span.tagged(Tag.AVERAGE) and not span.used and any(s.by for s in reading.superlatives):
-            reading.use(at)
-            for superlative in reading.superlatives:
-                superlative.averaged = True
-
-
-def _comparison(shape: Shape, base: Query) -> Query:
-    reading = shape.reading
-    _average_superlatives(reading)
-    measures = list(shape.measures)
-    measures += [m for s in reading.superlatives if (m := usual(shape, s)) not in measures]
-    for ref in [r for r in reading.shows if isinstance(r, Ref)]:
-        measures.append(Measure(reading.schema.column(ref).aggregate or "avg", ref))
-    for head in shape.heads:
-        if head.dimension == reading.dimensions[0] or head.dimension.ref == reading.dimensions[0].ref:
-            reading.use(head.at)
-    rank = reading.schema.rank_of(reading.schema.subject(shape.rows))
-    asked = bool(measures)
-    if not measures:
-        measures = [Measure("count"), *([Measure("avg", rank)] if rank else [])]
-    elif any(m.aggregate != "count" for m in measures) and Measure("count") not in measures:
-        measures.append(Measure("count"))
-    descending = not any(not s.descending for s in reading.superlatives)
-    for order, dimension in enumerate(reading.dimensions[1:], 1):
-        reading.dimensions[order] = dimension
-    orders = [Order(measures[0], descending)] if asked or rank is None else [Order(measures[-1], descending=True)]
-    if len(reading.dimensions) > 1:
-        orders = [Order(d, descending=False) for d in reversed(reading.dimensions)]
-    return base.with_(
-        form="group", dimensions=tuple(reading.dimensions), measures=tuple(dict.fromkeys(measures)), orders=tuple(orders),
-        among=tuple(reading.among), havings=tuple(shape.havings),
-    )  # fmt: skip
-
-
-def _share(shape: Shape, base: Query) -> Query:
-    """Read "what percentage of X are Y": Y after the verb, over X before it."""
-    reading = shape.reading
-    percent = next(i for i, s in enumerate(reading.spans) if s.tagged(Tag.PERCENT))
-    reading.use(percent)
-    verbs = [
-        i for i, s in enumerate(reading.spans)
-        if i > percent and s.tagged(Tag.BE, Tag.HAVE, Tag.WITH) or (i > percent and s.has("colverb"))
-    ]  # fmt: skip
-    filters = sorted((f for f in reading.filters if f.clause in shape.clauses), key=lambda f: f.at)
-    verb = next((v for v in verbs if shape.rows_at is None or v > shape.rows_at or any(f.at < v for f in filters)), None)
-    counted: list[Clause] = [f.clause for f in filters if verb is not None and f.at >= verb]
-    if not counted:
-        counted = [f.clause for f in filters]
-    over = tuple(f.clause for f in filters if f.clause not in counted)
-    heads = [head.dimension for head in shape.heads] + list(reading.dimensions)
-    reading.use(*(head.at for head in shape.heads))
-    if not counted and not heads:
-        raise UnclearError("share")
-    dimensions = tuple(dict.fromkeys(heads))
-    orders = (Order(Measure("count")),) if dimensions else ()
-    return base.with_(form="share", clauses=over, share=tuple(counted), dimensions=dimensions, orders=orders)
-
-
-def _count_of_groups(shape: Shape, base: Query, counted: Measure) -> Query:
-    reading = shape.reading
-    dimension = shape.heads[0].dimension
-    others = [d for d in reading.dimensions if d != dimension]
-    if shape.havings and not others:
-        return base.with_(form="count_groups", dimensions=(dimension,), havings=tuple(shape.havings))
-    if others:
-        return base.with_(
-            form="group", dimensions=tuple(others), measures=(counted,), orders=(Order(others[0], descending=False),),
-            show=(dimension,),
-        )  # fmt: skip
-    return base.with_(form="total", measures=(counted,), dimensions=(), show=(dimension,))
-
-
-def _average_of_groups(shape: Shape, base: Query) -> Query | None:
-    """Read "average number of films per director", "how many films per year on average"."""
-    reading = shape.reading
-    wanted = [i for i, s in enumerate(reading.spans) if s.tagged(Tag.AVERAGE) and not s.used]
-    counting = Measure("count") in shape.measures
-    dimensions = list(reading.dimensions)
-    if not (wanted and counting and dimensions) or any(m.ref for m in shape.measures):
-        return None
-    reading.use(*wanted)
-    return base.with_(form="average_of_groups", dimensions=tuple(dimensions), havings=tuple(shape.havings))
-
-
-def _asks_usual_figure(shape: Shape) -> bool:
-    """Whether a column of many rows is asked for and not the rows: "how long are comedies", "the rating of dramas"."""
-    reading = shape.reading
-    if not reading.shows or reading.superlatives or reading.limit or shape.heads:
-        return False
-    if any(isinstance(show, Dimension) for show in reading.shows):
-        return False
-    first = next((i for i, s in enumerate(reading.spans) if s.has("column") and s.used), None)
-    return first is not None and (shape.rows_at is None or first < shape.rows_at) and reading.tagged(Tag.WHICH, Tag.OF, Tag.BE, Tag.HOW_MANY)
-
-
-def _total(shape: Shape, base: Query) -> Query:
-    reading = shape.reading
-    measures = list(shape.measures)
-    if not measures or any(isinstance(r, Ref) for r in reading.shows):
-        for ref in [r for r in reading.shows if isinstance(r, Ref)]:
-            measure = Measure(reading.schema.column(ref).aggregate or "avg", ref)
-            if measure not in measures:
-                measures.append(measure)
-    if reading.superlatives and Measure("count") in measures and len(measures) == 1:
-        return _list(shape, base)
-    return base.with_(form="total", measures=tuple(measures))
-
-
-def _list(shape: Shape, base: Query) -> Query:
-    reading = shape.reading
-    rank = reading.schema.rank_of(reading.schema.subject(shape.rows))
-    orders = rank_order(shape, rank)
-    if any(s.counted for s in reading.superlatives):
-        raise UnclearError("count", *[s.counted for s in reading.superlatives])
-    shows: list[Ref | Dimension] = [*reading.shows]
-    for head in shape.heads:
-        reading.use(head.at)
-        shows.append(head.dimension)
-    several = shape.rows_plural if shape.rows_at is not None else _speaks_of_several(reading)
-    limit = limit_of(shape, plural=several or _says_top(shape))
-    return base.with_(orders=tuple(orders), limit=limit, show=tuple(shows))
-
-
-def _says_top(shape: Shape) -> bool:
-    return any(s.tagged(Tag.TOP, Tag.BOTTOM) and s.norm in {"top", "bottom"} for s in shape.reading.spans)
-
-
-def _speaks_of_several(reading: Reading) -> bool:
-    """Whether a question that names no rows asks for more than one: "what are the best", "las mejores"."""
-    words = {token.norm for span in reading.spans for token in span.tokens}
-    return bool(words & {"are", "were", "son", "fueron", "cuales", "las", "los", "mejores", "peores", "ones", "list"})

@@ -90,3 +90,9 @@ def _longest_phrase(tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[in
 def respell(token: Token, word: str) -> Token:
     """Return ``token`` compared as ``word`` from now on."""
     return Token(token.kind, token.text, word, token.start, token.end)
+
+
+def name_of(question: str, spans: Sequence[Span], *, guessed: bool = False) -> Span:
+    """Return ``spans`` as one name, spelt as it is in the question."""
+    tokens = [token for span in spans for token in span.tokens]
+    return Span("name", tokens, text=question[tokens[0].start : tokens[-1].end], guessed=guessed)

@@ -6,7 +6,7 @@ from localhost.services.model.reading import Reading
 from localhost.services.model.spans import Span
 from localhost.services.model.vocabulary import Meaning, Ref
 
-_TEXT: dict[Tag, Operator] = {Tag.CONTAINS: "contains", Tag.STARTS: "starts", Tag.ENDS: "ends"}
+_TEXT: dict[Tag, Operator] = {Tag.CONTAINS: "contains", Tag.STARTS: "starts", Tag.ENDS: "ends", Tag.CALLED: "is"}
 
 
 def read_texts(reading: Reading) -> None:
@@ -82,7 +82,7 @@ def _holding(reading: Reading, ref: Ref | None, operator: Operator, span: Span) 
 def read_missing(reading: Reading) -> None:
     """Read "without a rating", "with no genre", "que tienen valoración"."""
     for at, span in enumerate(reading.spans):
-        negated = span.tagged(Tag.WITHOUT)
+        negated = span.tagged(Tag.WITHOUT, Tag.NOT) and not span.tagged(Tag.THAN)
         having = span.tagged(Tag.WITH, Tag.KNOWN, Tag.HAVE)
         if span.used or not (negated or having):
             continue
@@ -121,7 +121,9 @@ def _is_presence(reading: Reading, at: int, target: int, beyond: Span | None) ->
     if any(s.tagged(Tag.MOST, Tag.LEAST, Tag.AVERAGE, Tag.SUM) for s in between):
         return False
     if beyond is not None and (
-        beyond.kind in {"number", "decade", "name"} or beyond.tagged(*_AFTER_PRESENCE) or beyond.has("high", "low", "value")
+        beyond.kind in {"number", "decade", "name"}
+        or beyond.tagged(*_AFTER_PRESENCE)
+        or beyond.has("high", "low", "value")
     ):
         return False
     if _denied(reading, at):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from localhost.services.model.lexicon import PHRASES, Tag
-from localhost.services.model.text import fold, tokenize
+from localhost.services.model.text import tokenize
 from shared.catalog import Column, Dataset, Language, Subject
 
 type Kind = Literal["tag", "subject", "phrase", "verb", "column", "colverb", "high", "low", "unit", "value"]

@@ -159,11 +159,13 @@ class _Sentence:
     def _is(self, name: str, value: Any) -> str:
         if value is None:
             return self._texts["empty"]
-        article = "La" if re.search(r"^(media|mediana)|^\S+(a|ón|dad)$", name.split(" ")[0]) else "El"
+        article = "La" if re.search(r"^(media|mediana)|^\S+(a|ón|dad)$", name.split(" ", maxsplit=1)[0]) else "El"
         if self._language == "en" and name.startswith("total ") and name.endswith("s") and " in " not in name:
             return f"The {name} are {_value(value)}."
-        return self._texts["is"].format(name=name, value=self._with_unit(name, value), article=article) if not self._unit(name) else (
-            self._texts["is"].format(name=self._bare(name), value=self._with_unit(name, value), article=article)
+        return (
+            self._texts["is"].format(name=name, value=self._with_unit(name, value), article=article)
+            if not self._unit(name)
+            else (self._texts["is"].format(name=self._bare(name), value=self._with_unit(name, value), article=article))
         )
 
     def _unit(self, name: str) -> str:
@@ -219,7 +221,9 @@ class _Sentence:
             key = "few" if found.row_count <= len(found.rows) else "list"
             return self._texts[key].format(count=found.row_count, items=items)
         if "PARTITION BY" in found.sql:
-            items = self._joined([f"{_value(row[0])}: {self._item(row[1:], measure - 1)}" for row in found.rows[:_NAMED]])
+            items = self._joined(
+                [f"{_value(row[0])}: {self._item(row[1:], measure - 1)}" for row in found.rows[:_NAMED]]
+            )
             return self._texts["each"].format(items=items, count=found.row_count)
         if "place = 1" in found.sql:
             items = self._joined([self._item(row, measure) for row in found.rows])

@@ -258,7 +258,7 @@ def test_the_command_tells_what_it_did(tmp_path, capsys):
     assert ratings["reasons"] == {"unreadable_value": {"count": 1, "first_lines": [3]}}
     assert Path(summary["rejects"]).is_dir()
     assert "Loading title.basics.tsv" in output.err
-    assert "Warning title.ratings.tsv: 1 lines were not loaded" in output.err
+    assert "Warning title.ratings.tsv: 1 of 2 lines were not loaded" in output.err
 
     assert main(["load", "imdb", str(folder), "--data", str(tmp_path / "data")]) == 0
     assert "title.ratings.tsv: 1 x unreadable_value, at line 3" in capsys.readouterr().out

@@ -127,6 +127,19 @@ def first_of(ctx: task.OrchestrationContext, _: None):
     yield task.when_any([ctx.call_activity("doze", input=0.4), ctx.call_activity("doze", input=0.0)])
     return "done"
 
+@app.orchestration_trigger(context_name="context")
+def versions(ctx: task.OrchestrationContext, depth: int):
+    below = (yield ctx.call_sub_orchestrator("versions", input=depth - 1)) if depth else []
+    return [ctx.version, *below]
+
+@app.activity_trigger(input_name="text")
+def length(text: str) -> int:
+    return len(text)
+
+@app.orchestration_trigger(context_name="context")
+def measure(ctx: task.OrchestrationContext, text: str):
+    return (yield ctx.call_activity("length", input=text))
+
 # entities
 @app.entity_trigger(context_name="context")
 def counter(context):
@@ -171,6 +184,7 @@ def app(tmp_path_factory):
     import hosting
 
     folder = tmp_path_factory.mktemp("durable")
+    (folder / "host.json").write_text('{"version": "2.0", "extensions": {"durableTask": {"defaultVersion": "1.5"}}}')
     (folder / "function_app.py").write_text(APP)
     host = hosting.start("--script-root", folder, data=folder / "data")
     yield host
@@ -222,6 +236,8 @@ def test_v1_orchestrators_chain_activities_named_in_any_case(client):
         ("countdown", 5, "lift off"),
         ("approval", 0.05, "expired"),
         ("counting", "k1", 6),
+        ("versions", 1, ["1.5", "1.5"]),
+        ("measure", "x" * 6_000_000, 6_000_000),
         ("noting", "n1", [["one", "two"], "Operation 'tear' on entity '@notebook@n1' failed with error: cannot tear"]),
     ],
 )

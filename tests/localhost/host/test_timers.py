@@ -8,6 +8,7 @@ import hosting
 
 APP = """
 import json, pathlib, os
+import azure.functions.warmup
 import azure.functions as func
 
 app = func.FunctionApp()
@@ -28,6 +29,11 @@ def at_start(timer: func.TimerRequest) -> None:
 @app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")
 def nightly(timer: func.TimerRequest) -> None:
     note("nightly", timer)
+
+@app.warm_up_trigger(arg_name="warm")
+def warm_up(warm: func.warmup.WarmUpContext) -> None:
+    with LOG.open("a") as file:
+        file.write(json.dumps({"name": "warm_up"}) + "\\n")
 
 @app.timer_trigger(schedule="*/2 * * * * *", arg_name="timer")
 def broken(timer: func.TimerRequest) -> None:
@@ -63,6 +69,7 @@ def test_timers_fire_on_their_schedule_at_start_and_when_they_were_missed(tmp_pa
     )
     assert host.stop() == 0
 
+    assert sum(note["name"] == "warm_up" for note in seen) == 1, "the app may warm itself up, once"
     by_name = {note["name"]: note for note in seen}
     assert by_name["nightly"]["past_due"] is True
     assert by_name["nightly"]["status"]["Last"] == two_days_ago
@@ -73,5 +80,9 @@ def test_timers_fire_on_their_schedule_at_start_and_when_they_were_missed(tmp_pa
     log.unlink()
     again = hosting.start("--script-root", tmp_path, data=data, **settings)
     until(log, lambda n: any(x["name"] == "often" for x in n))
-    assert again.stop() == 0
     assert "nightly" not in {note["name"] for note in notes(log)}, "what was caught up with is not due again"
+    with again.client(headers={"x-functions-key": again.master_key}) as owner:
+        assert owner.post("/admin/functions/nightly", json={}).status_code == 202, "its owner may run it by hand"
+        until(log, lambda n: any(x["name"] == "nightly" for x in n))
+        assert owner.post("/admin/functions/nobody", json={}).status_code == 404
+    assert again.stop() == 0
