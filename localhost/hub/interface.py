@@ -9,13 +9,15 @@ Requests and answers are the messages of ``TaskHubSidecarService``, so a hub spe
     └── UnsupportedError         this hub cannot do it; the message names the operation
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
 type WorkKind = Literal["orchestration", "activity", "entity"]
 type Milestone = Literal["started", "completed"]
+type Wanted = Callable[[str, str], bool]
+"""Whether a taker wants an item of this name and version."""
 
 TERMINAL = frozenset(
     {
@@ -51,8 +53,12 @@ class WorkSource(Protocol):
     late (the instance was replaced, or the item handed out again) changes nothing.
     """
 
-    async def take(self, kind: WorkKind) -> pb.WorkItem:
-        """Wait for the next item of ``kind``."""
+    async def take(self, kind: WorkKind, wanted: Wanted | None = None) -> pb.WorkItem:
+        """Wait for the next item of ``kind``, or for the next that is ``wanted``; the others stay for others.
+
+        Raises:
+            UnsupportedError: this hub gives everything to everyone.
+        """
         ...
 
     async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:

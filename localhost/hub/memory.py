@@ -14,6 +14,7 @@ from localhost.hub.interface import (
     Milestone,
     UnknownInstanceError,
     UnsupportedError,
+    Wanted,
     WorkKind,
 )
 from localhost.hub.memory_backend import EventLoopBackend
@@ -40,8 +41,10 @@ class MemoryHub:
 
     # Work
 
-    async def take(self, kind: WorkKind) -> pb.WorkItem:
+    async def take(self, kind: WorkKind, wanted: Wanted | None = None) -> pb.WorkItem:
         """Wait for the next item of ``kind``; it leaves as soon as it is enqueued."""
+        if wanted is not None:
+            raise UnsupportedError("The hub in memory does not filter work items; use the durable one.")
         taking: dict[WorkKind, Callable[[], pb.WorkItem | None]] = {
             "orchestration": self._backend.take_orchestration,
             "activity": self._backend.take_activity,

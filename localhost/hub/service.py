@@ -1,9 +1,10 @@
-"""Any task hub, served to ``durabletask`` clients over gRPC on loopback.
+"""Any task hub, served to ``durabletask`` clients and workers over gRPC on loopback.
 
-A waiting client costs a coroutine, not a thread. Work items stay in this process: the host dispatches them.
+A waiting client costs a coroutine, not a thread.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -18,7 +19,9 @@ from localhost.hub.interface import (
     TaskHub,
     UnknownInstanceError,
     UnsupportedError,
+    WorkKind,
 )
+from localhost.hub.work_stream import WorkStreams
 
 type Context = grpc.aio.ServicerContext[Any, Any]
 type Operation = Callable[[Any], Awaitable[Any]]
@@ -72,13 +75,6 @@ def _servicer(hub: TaskHub) -> stubs.TaskHubSidecarServiceServicer:
     async def restart(request: pb.RestartInstanceRequest) -> pb.RestartInstanceResponse:
         return pb.RestartInstanceResponse(instanceId=await hub.restart(request))
 
-    def told[Request](method: Callable[[Request], Awaitable[None]], answer: Callable[[], Any]) -> Operation:
-        async def tell(request: Request) -> Any:
-            await method(request)
-            return answer()
-
-        return tell
-
     operations: dict[str, Operation] = {
         "Hello": hello,
         "StartInstance": start,
@@ -87,24 +83,82 @@ def _servicer(hub: TaskHub) -> stubs.TaskHubSidecarServiceServicer:
         "WaitForInstanceCompletion": wait_for("completed"),
         "QueryInstances": query,
         "ListInstanceIds": hub.list_instance_ids,
-        "RaiseEvent": told(hub.raise_event, pb.RaiseEventResponse),
-        "TerminateInstance": told(hub.terminate, pb.TerminateResponse),
-        "SuspendInstance": told(hub.suspend, pb.SuspendResponse),
-        "ResumeInstance": told(hub.resume, pb.ResumeResponse),
-        "RewindInstance": told(hub.rewind, pb.RewindInstanceResponse),
+        "RaiseEvent": _told(hub.raise_event, pb.RaiseEventResponse),
+        "TerminateInstance": _told(hub.terminate, pb.TerminateResponse),
+        "SuspendInstance": _told(hub.suspend, pb.SuspendResponse),
+        "ResumeInstance": _told(hub.resume, pb.ResumeResponse),
+        "RewindInstance": _told(hub.rewind, pb.RewindInstanceResponse),
         "RestartInstance": restart,
         "PurgeInstances": hub.purge,
-        "SignalEntity": told(hub.signal_entity, pb.SignalEntityResponse),
+        "SignalEntity": _told(hub.signal_entity, pb.SignalEntityResponse),
         "GetEntity": hub.get_entity,
         "QueryEntities": hub.query_entities,
         "CleanEntityStorage": hub.clean_entities,
     }
 
+    streams = WorkStreams(hub)
     servicer = stubs.TaskHubSidecarServiceServicer()
-    handlers = {name: _handler(operation) for name, operation in operations.items()}
-    for name, handler in {**handlers, "StreamInstanceHistory": _history_stream(hub)}.items():
+    handlers = {name: _handler(operation) for name, operation in {**operations, **_for_workers(hub, streams)}.items()}
+    by_stream = {"StreamInstanceHistory": _history_stream(hub), "GetWorkItems": _work_stream(streams)}
+    for name, handler in {**handlers, **by_stream}.items():
         setattr(servicer, name, handler)
     return servicer
+
+
+def _told[Request](method: Callable[[Request], Awaitable[None]], answer: Callable[[], Any]) -> Operation:
+    async def tell(request: Request) -> Any:
+        await method(request)
+        return answer()
+
+    return tell
+
+
+def _for_workers(hub: TaskHub, streams: WorkStreams) -> dict[str, Operation]:
+    """Return the operations of workers outside this process, and of those who look after hubs."""
+
+    def abandon(kind: WorkKind, answer: Callable[[], Any]) -> Operation:
+        async def give_back(request: Any) -> Any:
+            await streams.abandon(kind, request.completionToken)
+            return answer()
+
+        return give_back
+
+    async def terminate_now(
+        request: pb.SkipGracefulOrchestrationTerminationsRequest,
+    ) -> pb.SkipGracefulOrchestrationTerminationsResponse:
+        missing: list[str] = []
+        for instance_id in request.instanceBatch.instanceIds:
+            try:
+                await hub.terminate(pb.TerminateRequest(instanceId=instance_id, output=request.reason))
+            except UnknownInstanceError:
+                missing.append(instance_id)
+        return pb.SkipGracefulOrchestrationTerminationsResponse(unterminatedInstanceIds=missing)
+
+    async def create_hub(_request: pb.CreateTaskHubRequest) -> pb.CreateTaskHubResponse:
+        return pb.CreateTaskHubResponse()  # it is there since the host started
+
+    return {
+        "CompleteOrchestratorTask": _told(streams.complete_orchestration, pb.CompleteTaskResponse),
+        "CompleteActivityTask": _told(streams.complete_activity, pb.CompleteTaskResponse),
+        "CompleteEntityTask": _told(streams.complete_entity, pb.CompleteTaskResponse),
+        "AbandonTaskOrchestratorWorkItem": abandon("orchestration", pb.AbandonOrchestrationTaskResponse),
+        "AbandonTaskActivityWorkItem": abandon("activity", pb.AbandonActivityTaskResponse),
+        "AbandonTaskEntityWorkItem": abandon("entity", pb.AbandonEntityTaskResponse),
+        "SkipGracefulOrchestrationTerminations": terminate_now,
+        "CreateTaskHub": create_hub,
+    }
+
+
+def _work_stream(streams: WorkStreams) -> Callable[[pb.GetWorkItemsRequest, Context], AsyncIterator[pb.WorkItem]]:
+    async def get_work_items(request: pb.GetWorkItemsRequest, context: Context) -> AsyncIterator[pb.WorkItem]:
+        try:
+            async with aclosing(streams.stream(request)) as items:
+                async for item in items:
+                    yield item
+        except HubError as error:
+            await _refuse(context, error)
+
+    return get_work_items
 
 
 def _history_stream(

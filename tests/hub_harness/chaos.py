@@ -27,9 +27,9 @@ from typing import Any
 os.environ.setdefault("FAILPOINTS", "")  # before the hub is imported
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+
 from hub_harness import chaos_app
 from hub_harness.runner import Runner
-
 from localhost.hub.interface import HubError, InstanceConflictError
 from localhost.hub.sqlite import failpoints, writer
 from localhost.hub.sqlite.hub import SqliteHub
@@ -228,7 +228,7 @@ class Client:
         spec = f"{self._failpoint}={self._rng.randint(1, HITS.get(self._failpoint, 12))}" if self._failpoint else ""
         life = Life(self._database, spec, broken=self._broken)
         up = "up" in life.until({"up"}, 30)
-        pending = {number: request for number, request in enumerate(self._again)}
+        pending = dict(enumerate(self._again))
         self._again = []
         sent_to: set[str] = set()
         for number in range(len(pending), len(pending) + operations if up else 0):

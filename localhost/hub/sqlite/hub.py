@@ -17,11 +17,12 @@ from localhost.hub.sqlite.work import Work
 class SqliteHub(Work, Instances, EntityViews):
     """A ``TaskHub`` in one SQLite file. All of it runs on the event loop that called ``start``; one thread commits."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, default_version: str = "") -> None:
+        """Keep the hub in ``path``; instances that name no version get ``default_version``."""
         self.kind = f"SQLite at {path}"
         self._state = State(path, fire=self._fire, loaded=self._wake_entities)
         self._entities = Entities(self._state)
-        self._lifecycle = Lifecycle(self._state, self._entities)
+        self._lifecycle = Lifecycle(self._state, self._entities, default_version)
         self._rewind = Rewind(self._state, lambda: self._steps)
         self._steps = Steps(self._state, self._lifecycle, self._entities, self._rewind)
         Work.__init__(self, self._state, self._lifecycle, self._entities, self._steps)

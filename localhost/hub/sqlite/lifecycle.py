@@ -18,8 +18,9 @@ _KEPT_FOR_THE_NEXT_RUN = ("eventRaised", "executionSuspended", "executionResumed
 class Lifecycle:
     """Begins, renews and ends runs."""
 
-    def __init__(self, state: State, entities: Entities) -> None:
+    def __init__(self, state: State, entities: Entities, default_version: str) -> None:
         self._state = state
+        self._default_version = default_version
         self._entities = entities
 
     def start(self, changes: Changes, request: pb.CreateInstanceRequest, parent: Parent | None = None) -> Instance:
@@ -41,7 +42,7 @@ class Lifecycle:
         instance = Instance(
             id=instance_id,
             name=request.name,
-            version=request.version.value if request.HasField("version") else None,
+            version=request.version.value if request.HasField("version") else self._default_version or None,
             run=self._state.next_run(),
             execution_id=request.executionId.value or uuid4().hex,
             created=time,

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-type Wanted = Callable[[str, str], bool]
+from localhost.hub.interface import Wanted
 
 
 class Ready[Item]:

@@ -36,6 +36,7 @@ class State:
     def __init__(self, path: Path, *, fire: Callable[[list[Timer]], None], loaded: Callable[[], None]) -> None:
         self.path = path
         self._loaded = loaded
+        self._open = False
         self.instances: dict[str, Instance] = {}
         self.children: dict[str, set[str]] = {}
         self.entities: dict[str, Entity] = {}
@@ -67,11 +68,15 @@ class State:
         self.reader = Reader(self.path)
         self.writer = Writer(connection, self.path, failed=self._reload, more_soon=self._steps_coming)
         self._load(suspect=not self.reader.clean_stop())
+        self._open = True
         with self.change() as changes:
             changes.set_meta("stopped", 0)
 
     async def close(self) -> None:
-        """Write that the stop was orderly, and close the file."""
+        """Write that the stop was orderly, and close the file; one that never opened has nothing to close."""
+        if not self._open:
+            return
+        self._open = False
         self.timers.clear()
         with self.change() as changes:
             changes.set_meta("stopped", 1)

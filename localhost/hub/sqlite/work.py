@@ -5,13 +5,13 @@ import logging
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import InstanceConflictError, WorkKind
+from localhost.hub.interface import InstanceConflictError, Wanted, WorkKind
 from localhost.hub.sqlite import events, limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
 from localhost.hub.sqlite.failpoints import failpoint
 from localhost.hub.sqlite.lifecycle import Lifecycle
-from localhost.hub.sqlite.ready import Ready, Wanted
+from localhost.hub.sqlite.ready import Ready
 from localhost.hub.sqlite.records import Activity, Dispatch, Entity, Instance, now, text
 from localhost.hub.sqlite.state import State
 from localhost.hub.sqlite.steps import Steps

@@ -7,7 +7,19 @@ import subprocess
 import sys
 
 import pytest
-from hub_harness.by_hand import activity, begun, complete, finished, nothing, raised, schedule, start, state, step
+from hub_harness.by_hand import (
+    activity,
+    begun,
+    complete,
+    finished,
+    nothing,
+    raised,
+    schedule,
+    start,
+    state,
+    step,
+    timer,
+)
 
 from localhost.hub.sqlite import writer
 from localhost.hub.sqlite.hub import SqliteHub
@@ -28,7 +40,10 @@ async def test_a_hub_that_another_process_has_is_refused(tmp_path):
         "asyncio.run(main())"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "hub.db")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    process = await asyncio.to_thread(
+        lambda: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    )
+    with process:
         assert process.stdout.readline() == "up\n"
         with pytest.raises(HubFileError, match=f"process {process.pid}"):
             await SqliteHub(tmp_path / "hub.db").start()
@@ -47,7 +62,7 @@ async def test_a_closed_hub_can_be_opened_again(hub):
 
 async def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "hub.db").write_bytes(b"SQLite format 3\0" + b"x" * 8192)
-    with pytest.raises(HubFileError, match="cannot be opened|damaged"):
+    with pytest.raises(HubFileError, match=r"cannot be opened|damaged"):
         await SqliteHub(tmp_path / "hub.db").start()
 
 
@@ -147,8 +162,6 @@ async def test_an_error_halfway_through_a_change_is_taken_back(hub, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(hub._steps, "set_timer", broken)
         with pytest.raises(RuntimeError):
-            from hub_harness.by_hand import timer
-
             await taken.reply(schedule(1), timer(2, 0))
     assert await nothing(hub, "activity")
     taken = await step(hub)

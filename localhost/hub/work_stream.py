@@ -1,0 +1,114 @@
+"""Work for workers outside this process: the streams of ``GetWorkItems``, and what comes back for them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+
+from localhost.hub.interface import Wanted, WorkKind, WorkSource
+
+# A worker hangs up on a stream that says nothing for two minutes.
+PING_AFTER = 30.0
+DEFAULT_BOUND = 100
+
+
+@dataclass(slots=True, frozen=True)
+class _Out:
+    kind: WorkKind
+    room: asyncio.Semaphore
+
+
+class WorkStreams:
+    """Hands work to workers that listen; what a worker has not answered when it hangs up goes to another."""
+
+    def __init__(self, hub: WorkSource) -> None:
+        self._hub = hub
+        self._out: dict[str, _Out] = {}
+
+    async def stream(self, request: pb.GetWorkItemsRequest) -> AsyncGenerator[pb.WorkItem]:
+        """Yield work items for as long as the worker listens."""
+        outgoing: asyncio.Queue[pb.WorkItem] = asyncio.Queue()
+        mine: set[str] = set()
+        bounds: dict[WorkKind, int] = {
+            "orchestration": request.maxConcurrentOrchestrationWorkItems,
+            "activity": request.maxConcurrentActivityWorkItems,
+            "entity": request.maxConcurrentEntityWorkItems,
+        }
+        wishes = _wishes(request)
+
+        async def pump(kind: WorkKind, bound: int) -> None:
+            room = asyncio.Semaphore(bound if bound > 0 else DEFAULT_BOUND)
+            while True:
+                await room.acquire()
+                item = await self._hub.take(kind, wishes.get(kind))
+                self._out[item.completionToken] = _Out(kind, room)
+                mine.add(item.completionToken)
+                outgoing.put_nowait(item)
+
+        pumps = [asyncio.create_task(pump(kind, bound)) for kind, bound in bounds.items()]
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(PING_AFTER):
+                        item = await outgoing.get()
+                except TimeoutError:
+                    item = pb.WorkItem(healthPing=pb.HealthPing())
+                yield item
+        finally:
+            for task in pumps:
+                task.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            for token in mine:
+                if out := self._out.pop(token, None):
+                    await self._hub.abandon(out.kind, token)
+
+    def answered(self, token: str) -> None:
+        """Make room for the next item: this one has come back."""
+        if out := self._out.pop(token, None):
+            out.room.release()
+
+    async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
+        """Commit a step that a worker did."""
+        self.answered(response.completionToken)
+        await self._hub.complete_orchestration(response)
+
+    async def complete_activity(self, response: pb.ActivityResponse) -> None:
+        """Deliver what a worker's activity returned."""
+        self.answered(response.completionToken)
+        await self._hub.complete_activity(response)
+
+    async def complete_entity(self, result: pb.EntityBatchResult) -> None:
+        """Commit a batch that a worker did."""
+        self.answered(result.completionToken)
+        await self._hub.complete_entity(result)
+
+    async def abandon(self, kind: WorkKind, token: str) -> None:
+        """Take back what a worker does not want."""
+        self.answered(token)
+        await self._hub.abandon(kind, token)
+
+
+def _wishes(request: pb.GetWorkItemsRequest) -> dict[WorkKind, Wanted]:
+    """Return what a worker wants of each kind; one that named no filters wants everything."""
+    if not request.HasField("workItemFilters"):
+        return {}
+    filters = request.workItemFilters
+    return {
+        "orchestration": _wanted([(f.name, list(f.versions)) for f in filters.orchestrations]),
+        "activity": _wanted([(f.name, list(f.versions)) for f in filters.activities]),
+        "entity": _wanted([(f.name, []) for f in filters.entities]),
+    }
+
+
+def _wanted(filters: list[tuple[str, list[str]]]) -> Wanted:
+    """Accept the names in ``filters``, in any version where none is listed."""
+    versions: dict[str, set[str]] = {}
+    for name, listed in filters:
+        versions.setdefault(name.lower(), set()).update(listed)
+
+    def wanted(name: str, version: str) -> bool:
+        accepted = versions.get(name.lower())
+        return accepted is not None and (not accepted or version in accepted)
+
+    return wanted
