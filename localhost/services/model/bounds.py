@@ -27,9 +27,8 @@ def read_bounds(reading: Reading) -> None:
     at = 0
     while at < len(reading.spans):
         span = reading.spans[at]
-        if span.kind == "number" and not span.used:
-            if not _read_between(reading, at):
-                _read_one(reading, at)
+        if span.kind == "number" and not span.used and not _read_between(reading, at):
+            _read_one(reading, at)
         at += 1
 
 

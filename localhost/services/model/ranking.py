@@ -48,8 +48,9 @@ def _read_own_word(reading: Reading, at: int, span: Span) -> None:
     if column and not column[1].used and any(m.ref == meaning.ref for m in column[1].all("column")):
         reading.use(column[0])
         reading.superlatives[-1].aggregate = _aggregate(reading, at, column[0])
-    elif column and not column[1].used and (ref := reading.numeric(column[1])) and column[1].has("column"):
-        if reading.schema.column(ref).role == "measure" and column[0] == at + 1:  # "best average score"
+    elif column and column[0] == at + 1 and not column[1].used and column[1].has("column"):
+        ref = reading.numeric(column[1])
+        if ref and reading.schema.column(ref).role == "measure":  # "best average score"
             reading.use(column[0])
             reading.superlatives[-1].by = ref
 
