@@ -5,7 +5,6 @@ Spanish, and questions it can answer. The SQL guard reads tables and columns fro
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -169,12 +168,6 @@ def dataset_names() -> list[str]:
     return sorted(path.stem for path in CATALOG_DIR.glob("*.yaml"))
 
 
-def dataset_schema() -> dict[str, object]:
-    """Return the JSON Schema of a catalogue file, by which an editor completes and checks it."""
-    schema = Dataset.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
 def _check_references(dataset: Dataset) -> None:
     def has(table_name: str, column_name: str) -> bool:
         table = dataset.table(table_name)
@@ -186,7 +179,3 @@ def _check_references(dataset: Dataset) -> None:
     via = [subject.via for subject in dataset.subjects if subject.via and dataset.table(subject.via) is None]
     if missing := [*via, *(end for end in ends if not has(*end.split(".")))]:
         raise CatalogError(f"catalog/{dataset.name}.yaml speaks of columns it does not have: {', '.join(missing)}.")
-
-
-if __name__ == "__main__":
-    (CATALOG_DIR / "dataset.schema.json").write_text(f"{json.dumps(dataset_schema(), indent=2)}\n", encoding="utf-8")
