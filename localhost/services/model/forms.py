@@ -225,7 +225,7 @@ def _share(shape: Shape, base: Query) -> Query:
     over = tuple(f.clause for f in filters if f.clause not in counted)
     heads = [head.dimension for head in shape.heads] + list(reading.dimensions)
     reading.use(*(head.at for head in shape.heads))
-    if not counted and not heads:
+    if (not counted and not heads) or reading.shows:
         raise UnclearError("share")
     dimensions = tuple(dict.fromkeys(heads))
     orders = (Order(Measure("count")),) if dimensions else ()
@@ -287,8 +287,6 @@ def _total(shape: Shape, base: Query) -> Query:
             measure = Measure(reading.schema.column(ref).aggregate or "avg", ref)
             if measure not in measures:
                 measures.append(measure)
-    if reading.superlatives and Measure("count") in measures and len(measures) == 1:
-        return _list(shape, base)
     return base.with_(form="total", measures=tuple(measures))
 
 

@@ -208,6 +208,14 @@ def _read_limit(reading: Reading) -> None:
                 Tag.MOST, Tag.LEAST, Tag.COMMON, Tag.FIRST, Tag.LAST, Tag.TOP, Tag.YEAR, Tag.DECADE, Tag.RARE
             )
         )
+        relative = (
+            before
+            and before[1].tagged(Tag.FIRST, Tag.LAST)
+            and after
+            and after[1].tagged(Tag.YEAR, Tag.DECADE, Tag.MONTH)
+        )
+        if relative:
+            continue  # "the last five years" are counted from a day that is not said
         alone = any(s.by or s.counted for s in reading.superlatives) and not span.year
         if (ranked or (counted and not span.year) or alone) and reading.limit is None:
             reading.limit = int(span.value)
