@@ -176,5 +176,6 @@ def _check_references(dataset: Dataset) -> None:
     ends = [end for join in dataset.joins for end in (join.left, join.right)]
     ends += [f"{subject.table}.{subject.label}" for subject in dataset.subjects]
     ends += [subject.rank for subject in dataset.subjects if subject.rank]
-    if missing := [end for end in ends if not has(*end.split("."))]:
+    via = [subject.via for subject in dataset.subjects if subject.via and dataset.table(subject.via) is None]
+    if missing := [*via, *(end for end in ends if not has(*end.split(".")))]:
         raise CatalogError(f"catalog/{dataset.name}.yaml speaks of columns it does not have: {', '.join(missing)}.")

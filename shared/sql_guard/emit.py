@@ -12,6 +12,7 @@ from sqlglot import Expr, exp
 
 from shared.sql_guard.calls import call_name
 from shared.sql_guard.functions import TIME_WORDS
+from shared.sql_guard.reading import TYPED_LITERAL
 from shared.sql_guard.reasons import refusal
 from shared.sql_guard.templates import OPERATORS, PIECES, TYPES
 
@@ -117,6 +118,12 @@ def _call(node: Expr) -> str:
         # DATEADD(DAY, 1, x): the unit is a word of the grammar, not a column.
         return f"{name}({_word(arguments[0].name)}, {_listed(arguments[1:])})"
     return f"{name}({_listed(arguments)})"
+
+
+def _cast(node: Expr) -> str:
+    if node.meta.get(TYPED_LITERAL):
+        return f"{emit(node.args['to'])} {emit(node.this)}"
+    return f"CAST({emit(node.this)} AS {emit(node.args['to'])})"
 
 
 def _lambda(node: Expr) -> str:
@@ -326,6 +333,7 @@ _WRITERS: Mapping[type[object], Callable[[Expr], str]] = {
     exp.Column: _column,
     exp.DataType: _data_type,
     exp.Anonymous: _call,
+    exp.Cast: _cast,
     exp.Lambda: _lambda,
     exp.Kwarg: _named_argument,
     exp.Not: _not,

@@ -19,6 +19,8 @@ from shared.sql_guard.reasons import refusal
 MAX_TOKENS = 8_000
 # A control character, so that no statement that passed the text rules holds it.
 MARK = "\x01"
+# Set in a cast's notes when it was written as DATE '2020-01-01'.
+TYPED_LITERAL = "typed_literal"
 
 _T = TokenType
 # Words with a grammar of their own inside the brackets, or none of a function before them.
@@ -40,6 +42,7 @@ _FUNCTION_TOKENS = frozenset({
 # After these a type is a type: CAST(x AS CHAR(3)). Elsewhere it is a call, CHAR(65), or nothing that Spark knows.
 _BEFORE_TYPE = frozenset({_T.ALIAS, _T.DCOLON, _T.QDCOLON, _T.LT, _T.COLON})
 _TYPES = frozenset(Databricks.Parser.TYPE_TOKENS) - {_T.UNION, _T.INTERVAL, _T.NULL, _T.UNKNOWN, _T.VAR, _T.IDENTIFIER}
+_LITERAL_TYPES = frozenset({_T.DATE, _T.TIMESTAMP, _T.TIMESTAMPTZ, _T.TIMESTAMPLTZ, _T.TIMESTAMPNTZ})
 _SIZED_TYPES = frozenset({"DECIMAL", "DEC", "NUMERIC", "VARCHAR"})
 _AMBIGUOUS = frozenset({_T.EXISTS, _T.ANY, _T.SOME, _T.FILTER})
 _COMPARISONS = frozenset({
@@ -101,7 +104,9 @@ def _prepared(tokens: list[Token], sql: str) -> list[Token]:
                 glue = sql[token.start] if doubled and kind is _T.STRING else ""
                 prepared[-1] = _token(previous, previous.text + glue + text, _T.STRING, end=token.end)
             else:
-                prepared.append(_token(token, text, _T.STRING))
+                # DATE '2020-01-01' keeps its form: an unnamed column is called after what was written.
+                typed = previous is not None and previous.token_type in _LITERAL_TYPES
+                prepared.append(_token(token, MARK + text if typed else text, _T.STRING))
         elif index + 1 < len(tokens) and tokens[index + 1].token_type is _T.L_PAREN and _is_call(tokens, index):
             prepared.append(_token(token, MARK + token.text, _T.VAR if kind is not _T.IDENTIFIER else kind))
         else:
@@ -200,14 +205,8 @@ def _cleaned(tree: Expr) -> Expr:
     for node in tree.walk():
         if node.comments:
             node.comments = None
-        if isinstance(node, exp.Anonymous):
-            name = node.args.get("this")
-            if isinstance(name, str):
-                node.set("this", name.replace(MARK, ""))
-        elif isinstance(node, exp.Identifier):
-            name = node.args.get("this")
-            if isinstance(name, str) and MARK in name:
-                node.set("this", name.replace(MARK, ""))
+        if isinstance(node, exp.Anonymous | exp.Identifier | exp.Literal):
+            _unmark(node)
         elif isinstance(node, exp.Select):
             node.set("hint", None)
         elif isinstance(node, exp.Pivot):
@@ -216,6 +215,14 @@ def _cleaned(tree: Expr) -> Expr:
         elif isinstance(node, exp.Add):
             _bracket_interval(node)
     return tree
+
+
+def _unmark(node: Expr) -> None:
+    text = node.args.get("this")
+    if isinstance(text, str) and MARK in text:
+        node.set("this", text.replace(MARK, ""))
+        if isinstance(node, exp.Literal) and isinstance(node.parent, exp.Cast):
+            node.parent.meta[TYPED_LITERAL] = True
 
 
 def _bracket_interval(node: exp.Add) -> None:

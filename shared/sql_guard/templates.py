@@ -53,7 +53,6 @@ TEMPLATES: dict[type[Expr], str] = {
     exp.DataTypeParam: "{this}",
     exp.ColumnDef: "{this}: {kind}",
     # Calls.
-    exp.Cast: "CAST({this} AS {to})",
     exp.TryCast: "TRY_CAST({this} AS {to})",
     exp.Extract: "EXTRACT({this} FROM {expression})",
     exp.Substring: "SUBSTRING({this} FROM {start}< FOR {length}>)",

@@ -27,9 +27,8 @@ def read_bounds(reading: Reading) -> None:
     at = 0
     while at < len(reading.spans):
         span = reading.spans[at]
-        if span.kind == "number" and not span.used:
-            if not _read_between(reading, at):
-                _read_one(reading, at)
+        if span.kind == "number" and not span.used and not _read_between(reading, at):
+            _read_one(reading, at)
         at += 1
 
 
@@ -130,6 +129,7 @@ class _Target:
     factor: float = 1.0
     subject: str = ""
     averaged: bool = False
+    unit: bool = False
     used: Sequence[int] = ()
 
 
@@ -153,9 +153,10 @@ def _column_behind(reading: Reading, first: int, index: int, front: _Target | No
         named = {m.ref for m in later[1].all("column")} if later else set[Ref | None]()
         unit = next((m for m in units if m.ref in named or (front and m.ref == front.ref)), units[0])
         if front and front.ref == unit.ref:
-            return _Target(unit.ref, unit.factor, averaged=front.averaged, used=[index, *front.used])
+            return _Target(unit.ref, unit.factor, averaged=front.averaged, unit=True, used=[index, *front.used])
         repeated = [later[0]] if later and unit.ref in named else []  # "an hour of downtime"
-        return _Target(unit.ref, unit.factor, used=[index, *repeated, *_verb_before(reading, first, unit.ref)])
+        used = [index, *repeated, *_verb_before(reading, first, unit.ref)]
+        return _Target(unit.ref, unit.factor, unit=True, used=used)
     if (subjects := span.all("subject")) and not reading.spans[index - 1].year:
         return _Target(subject=subjects[0].subject, used=[index])
     ref = reading.numeric(span)
@@ -214,6 +215,8 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
     if ref and reading.schema.column(ref).role == "time":
         return False
     ranked = any(reading.spans[index].has("high", "low") for index in used)
+    if not target.unit and any(reading.spans[index].has("colverb") for index in used):
+        return False  # "the last five ..." says nothing of how long they last
     return bool(used) and not ranked and (used[0] == at + 1 or used[0] < at)
 
 

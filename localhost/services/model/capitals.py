@@ -9,8 +9,8 @@ from localhost.services.model.text import Token
 from localhost.services.model.vocabulary import Vocabulary
 
 _CONNECTORS = frozenset(
-    "of the and a an in to for on at with from de la el y los las del von van der den da di e o le les du no or & : , ! . "
-    "- /".split()
+    "of the and a an in to for on at with from de la el y los las del von van der den da di e o le les du no or & "
+    ": , ! . - /".split()
 )
 _ARTICLES = frozenset({"the", "a", "el", "la", "los", "las"})
 

@@ -11,12 +11,14 @@ _OPERATORS: dict[Language, dict[str, str]] = {
     "en": {
         "=": "{} {}", ">=": "{} at least {}", ">": "{} above {}", "<=": "{} at most {}", "<": "{} below {}",
         "between": "{} from {} to {}", "null": "no {}", "not null": "a {}", "contains": "{} with '{}' in it",
-        "starts": "{} beginning with '{}'", "ends": "{} ending in '{}'", "is": "{} '{}'", "named": "{} '{}'", "has": "{} {}",
+        "starts": "{} beginning with '{}'", "ends": "{} ending in '{}'", "is": "{} '{}'",
+        "named": "{} '{}'", "has": "{} {}",
     },
     "es": {
         "=": "{} {}", ">=": "{} de al menos {}", ">": "{} por encima de {}", "<=": "{} de hasta {}",
         "<": "{} por debajo de {}", "between": "{} de {} a {}", "null": "sin {}", "not null": "con {}",
-        "contains": "{} que contiene '{}'", "starts": "{} que empieza por '{}'", "ends": "{} que termina en '{}'", "is": "{} '{}'",
+        "contains": "{} que contiene '{}'", "starts": "{} que empieza por '{}'", "ends": "{} que termina en '{}'",
+        "is": "{} '{}'",
         "named": "{} '{}'", "has": "{} {}",
     },
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Build the query in the form that fits: a list, a figure, figures by group, a share, the best of each, a comparison."""
+"""Build the query in the form that fits: a list, a figure, figures by group, a share, the best of each."""
 
 from localhost.services.model.bounds import hinted
 from localhost.services.model.lexicon import Tag
@@ -10,7 +10,7 @@ from localhost.services.model.vocabulary import Ref
 DEFAULT_LIMIT = 10
 
 
-def build(shape: Shape) -> Query:
+def build(shape: Shape) -> Query:  # noqa: PLR0911 - a list of forms; the first that fits is built
     """Return the query in the form that fits."""
     reading = shape.reading
     base = Query("list", shape.rows, clauses=tuple(shape.clauses))
@@ -27,21 +27,22 @@ def build(shape: Shape) -> Query:
     if dimensions and _is_best_of_each(shape):
         return _best_of_each(shape, base, dimensions)
     if not dimensions and (head := _group_head(shape)):
-        dimensions = [head.dimension]
         reading.use(head.at)
-        if reading.limit is None and not head.plural:
-            shape.rows_plural = False
-        return _group(shape, base, dimensions, plural=head.plural)
+        return _group(shape, base, [head.dimension], plural=head.plural)
     if dimensions:
-        for head in shape.heads:
-            if head.dimension in dimensions or (reading.superlatives and not shape.rows_at):
-                reading.use(head.at)
-                if head.dimension not in dimensions:
-                    dimensions.append(head.dimension)
-        return _group(shape, base, dimensions, plural=True)
+        return _group(shape, base, _with_heads(shape, dimensions), plural=True)
     if shape.measures or _asks_usual_figure(shape):
         return _total(shape, base)
     return _list(shape, base)
+
+
+def _with_heads(shape: Shape, dimensions: list[Dimension]) -> list[Dimension]:
+    """Add what is ranked within each group: "the most common genre per decade" is by decade and genre."""
+    for head in shape.heads:
+        if head.dimension in dimensions or (shape.reading.superlatives and shape.rows_at is None):
+            shape.reading.use(head.at)
+            dimensions = list(dict.fromkeys([*dimensions, head.dimension]))
+    return dimensions
 
 
 def usual(shape: Shape, superlative: Superlative) -> Measure:
@@ -80,20 +81,13 @@ def _group_head(shape: Shape) -> Head | None:
         return None
     head = shape.heads[0]
     counted = any(s.counted for s in reading.superlatives)
-    if counted or shape.havings:
+    if counted or shape.havings or shape.rows_at is None:
         return head
-    if shape.measures and not any(m.aggregate in {"max", "min"} for m in shape.measures) and shape.rows_at is None:
-        return head
-    if shape.rows_at is None:
-        return head
-    if head.at < shape.rows_at:
-        ranked = any(s.by for s in reading.superlatives)
-        if ranked and not shape.rows_plural:
-            return None
-        if not ranked and head.asked and reading.spans[head.at].tagged(Tag.WHO):
-            return head
-        return head if ranked or head.asked or head.plural else None
-    return None
+    if head.at > shape.rows_at:
+        return None
+    if any(s.by for s in reading.superlatives):
+        return head if shape.rows_plural else None  # "which genre has the longest films", not "the longest film"
+    return head if head.asked or head.plural else None
 
 
 def _is_best_of_each(shape: Shape) -> bool:
@@ -195,14 +189,12 @@ def _comparison(shape: Shape, base: Query) -> Query:
     elif any(m.aggregate != "count" for m in measures) and Measure("count") not in measures:
         measures.append(Measure("count"))
     descending = not any(not s.descending for s in reading.superlatives)
-    for order, dimension in enumerate(reading.dimensions[1:], 1):
-        reading.dimensions[order] = dimension
     orders = [Order(measures[0], descending)] if asked or rank is None else [Order(measures[-1], descending=True)]
     if len(reading.dimensions) > 1:
         orders = [Order(d, descending=False) for d in reversed(reading.dimensions)]
     return base.with_(
-        form="group", dimensions=tuple(reading.dimensions), measures=tuple(dict.fromkeys(measures)), orders=tuple(orders),
-        among=tuple(reading.among), havings=tuple(shape.havings),
+        form="group", dimensions=tuple(reading.dimensions), measures=tuple(dict.fromkeys(measures)),
+        orders=tuple(orders), among=tuple(reading.among), havings=tuple(shape.havings),
     )  # fmt: skip
 
 
@@ -233,7 +225,7 @@ def _share(shape: Shape, base: Query) -> Query:
     over = tuple(f.clause for f in filters if f.clause not in counted)
     heads = [head.dimension for head in shape.heads] + list(reading.dimensions)
     reading.use(*(head.at for head in shape.heads))
-    if not counted and not heads:
+    if (not counted and not heads) or reading.shows:
         raise UnclearError("share")
     dimensions = tuple(dict.fromkeys(heads))
     orders = (Order(Measure("count")),) if dimensions else ()
@@ -295,8 +287,6 @@ def _total(shape: Shape, base: Query) -> Query:
             measure = Measure(reading.schema.column(ref).aggregate or "avg", ref)
             if measure not in measures:
                 measures.append(measure)
-    if reading.superlatives and Measure("count") in measures and len(measures) == 1:
-        return _list(shape, base)
     return base.with_(form="total", measures=tuple(measures))
 
 

@@ -24,7 +24,7 @@ def find_names(question: str, tokens: Sequence[Token], vocabulary: Vocabulary, l
     spans = read_spans(tokens, vocabulary, language)
     if capitals_tell(tokens):
         spans = take_capitals(question, spans, tokens, vocabulary, language)
-    spans = _mend(question, spans, vocabulary, language)
+    spans = _mend(spans, vocabulary, language)
     return take_places(question, spans)
 
 
@@ -41,7 +41,7 @@ def force_name(question: str, tokens: Sequence[Token], vocabulary: Vocabulary, l
     return None
 
 
-def _mend(question: str, spans: list[Span], vocabulary: Vocabulary, language: str) -> list[Span]:
+def _mend(spans: list[Span], vocabulary: Vocabulary, language: str) -> list[Span]:
     """Respell slips of the pen, but not within what can only be a name."""
     tokens: list[Token] = []
     names: dict[int, Span] = {}

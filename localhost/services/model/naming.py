@@ -10,7 +10,8 @@ from shared.catalog import Language, Subject
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*$")
 _RESERVED = frozenset(
-    "order group by select table from where join on limit having as and or not in is null case end desc asc all union".split()
+    "order group by select table from where join on limit having as and or not in is null case end desc asc all "
+    "union".split()
 )
 _AGGREGATES: dict[Language, dict[Aggregate, str]] = {
     "en": {"avg": "average {}", "sum": "total {}", "min": "minimum {}", "max": "maximum {}", "median": "median {}"},

@@ -87,7 +87,7 @@ def read_number(tokens: Sequence[Token], language: str) -> Number | None:
 
 
 def read_decade(tokens: Sequence[Token], language: str) -> Number | None:
-    """Return the first year of the decade that ``tokens`` begin with: 1990s, '90s, nineties, años 90, década de 1990."""
+    """Return the first year of the decade that ``tokens`` begin with: 1990s, '90s, nineties, años 90."""
     first = tokens[0]
     if first.kind == "decade":
         return Number(_decade(int(re.sub(r"\D", "", first.norm))), 1)

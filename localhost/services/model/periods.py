@@ -9,6 +9,10 @@ from localhost.services.model.vocabulary import Ref
 _LEADS = (Tag.IN, Tag.FROM, Tag.OF, Tag.BE, Tag.YEAR, Tag.DECADE, Tag.TO)
 
 
+_DASHES = frozenset({"-", "\u2013", "\u2014"})
+_SIDES = (Tag.BEFORE, Tag.AFTER, Tag.SINCE, Tag.UNTIL, Tag.MORE_THAN, Tag.LESS_THAN, Tag.AT_LEAST, Tag.AT_MOST)
+
+
 def read_periods(reading: Reading) -> None:
     """Turn every year and decade that is left into a condition on a time column."""
     at = 0
@@ -57,10 +61,7 @@ def _within(ref: Ref, low: float, high: float) -> Condition:
 def _time_column(reading: Reading, at: int) -> tuple[Ref | None, list[int]]:
     """Return the time column that the period at ``at`` is about, and the words that say so."""
     used: list[int] = []
-    for index, span in reading.before(
-        at, *_LEADS, Tag.BEFORE, Tag.AFTER, Tag.SINCE, Tag.UNTIL, Tag.BETWEEN, Tag.MORE_THAN, Tag.LESS_THAN, Tag.AT_LEAST,
-        Tag.AT_MOST, Tag.EXACTLY, Tag.AND, Tag.OR, Tag.HAVE,
-    ):  # fmt: skip
+    for index, span in reading.before(at, *_LEADS, *_SIDES, Tag.BETWEEN, Tag.EXACTLY, Tag.AND, Tag.OR, Tag.HAVE):
         for meaning in (*span.all("colverb"), *span.all("column")):
             if meaning.ref and reading.schema.column(meaning.ref).role == "time" and not span.used:
                 marked = reading.previous(index)
@@ -78,7 +79,7 @@ def _time_column(reading: Reading, at: int) -> tuple[Ref | None, list[int]]:
     return reading.schema.time_of(reading.schema.counted()), used
 
 
-def _range_end(reading: Reading, at: int) -> tuple[int, list[int]] | None:
+def _range_end(reading: Reading, at: int) -> tuple[int, list[int]] | None:  # noqa: PLR0911 - one return for each way to say it
     """Return the other end of a range that begins at ``at``: "from 1990 to 1999", "1990-1999", "between .. and .."."""
     spans = reading.spans
     joint = reading.following(at, Tag.YEAR, Tag.DECADE)
@@ -86,8 +87,8 @@ def _range_end(reading: Reading, at: int) -> tuple[int, list[int]] | None:
         return None
     if _is_period(joint[1]) and joint[0] == at + 1:
         gap = reading.question[spans[at].tokens[-1].end : joint[1].tokens[0].start].strip()
-        return (joint[0], []) if gap in {"-", "–", "—"} else None
-    if joint[1].norm in {"-", "–", "—"} and (end := reading.following(joint[0])) and _is_period(end[1]):
+        return (joint[0], []) if gap in _DASHES else None
+    if joint[1].norm in _DASHES and (end := reading.following(joint[0])) and _is_period(end[1]):
         return end[0], [joint[0]]
     end = reading.following(joint[0], Tag.YEAR, Tag.DECADE, Tag.IN, Tag.OF)
     if end is None or not _is_period(end[1]):
@@ -100,8 +101,7 @@ def _range_end(reading: Reading, at: int) -> tuple[int, list[int]] | None:
         ]
     if opener and opener[1].tagged(Tag.BETWEEN) and joint[1].tagged(Tag.AND):
         return end[0], [opener[0], joint[0]]
-    two_sided = opener and opener[1].tagged(Tag.AFTER, Tag.SINCE) and joint[1].tagged(Tag.AND)
-    return None if not two_sided else None
+    return None
 
 
 def _side(reading: Reading, at: int, low: float, high: float) -> tuple[Operator | None, float, list[int]]:
@@ -111,17 +111,15 @@ def _side(reading: Reading, at: int, low: float, high: float) -> tuple[Operator 
     if behind and behind[0] == at + 1 and behind[1].tagged(Tag.OR_LESS):
         return "<=", high, [behind[0]]
     front = reading.previous(at, Tag.YEAR, Tag.DECADE)
-    if front is None:
-        return None, low, []
-    index, span = front
-    if span.tagged(Tag.BEFORE, Tag.LESS_THAN):
-        return "<", low, [index]
-    if span.tagged(Tag.SINCE, Tag.AT_LEAST):
-        return ">=", low, [index]
-    if span.tagged(Tag.AFTER, Tag.MORE_THAN):
-        return ">", high, [index]
-    if span.tagged(Tag.UNTIL, Tag.AT_MOST):
-        return "<=", high, [index]
+    sides: tuple[tuple[tuple[Tag, ...], Operator, float], ...] = (
+        ((Tag.BEFORE, Tag.LESS_THAN), "<", low),
+        ((Tag.SINCE, Tag.AT_LEAST), ">=", low),
+        ((Tag.AFTER, Tag.MORE_THAN), ">", high),
+        ((Tag.UNTIL, Tag.AT_MOST), "<=", high),
+    )
+    for tags, operator, value in sides:
+        if front and front[1].tagged(*tags):
+            return operator, value, [front[0]]
     return None, low, []
 
 

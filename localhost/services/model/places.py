@@ -6,7 +6,8 @@ from localhost.services.model.lexicon import UNKNOWABLE, Tag
 from localhost.services.model.spans import Span, name_of
 
 _CONNECTORS = frozenset(
-    "of the a an in to for on at with from de la el los las del von van der den da di e le les du no & : ! . - /".split()
+    "of the a an in to for on at with from de la el los las del von van der den da di e le les du no "
+    "& : ! . - /".split()
 )
 _PERSON_PARTICLES = frozenset("de la del von van der den da di le du".split())
 _ASKS = (Tag.WHO, Tag.WHICH, Tag.WHEN, Tag.HOW_MANY)
@@ -89,7 +90,8 @@ def _opens_any(spans: Sequence[Span], at: int, end: int) -> bool:
     """Whether a name may follow the span at ``at``, to end before the one at ``end``."""
     span = spans[at]
     if span.has("phrase", "verb") or span.tagged(
-        Tag.ABOUT, Tag.CALLED, Tag.THAN, Tag.COMPARE, Tag.VERSUS, Tag.CONTAINS, Tag.THE_WORD, Tag.STARTS, Tag.ENDS, Tag.WHO,
+        Tag.ABOUT, Tag.CALLED, Tag.THAN, Tag.COMPARE, Tag.VERSUS, Tag.CONTAINS, Tag.THE_WORD, Tag.STARTS, Tag.ENDS,
+        Tag.WHO,
     ):  # fmt: skip
         return True
     rest = spans[end:]
@@ -101,7 +103,7 @@ def _opens_any(spans: Sequence[Span], at: int, end: int) -> bool:
     return span.tagged(Tag.HAVE) and (any(later.has("verb") for later in rest) or (counted and end - at > 2))
 
 
-def opens_title(spans: Sequence[Span], at: int) -> bool:
+def opens_title(spans: Sequence[Span], at: int) -> bool:  # noqa: PLR0911 - a list of signs
     """Whether the name of one thing follows: "who directed", "how long is", "the rating of", "tell me about"."""
     span = spans[at]
     before = spans[at - 1] if at else None

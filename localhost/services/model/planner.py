@@ -34,7 +34,8 @@ class ToolCall:
     """A tool and what it is called with."""
 
     name: str
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] | str
+    """By name; or as the text that is to arrive, whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def suggestions(dataset: Dataset, language: Language, question: str = "") -> lis
 def _read(question: str, known: Lexicons, language: Language) -> tuple[list[Query], Reading]:
     """Read in the language of the answer, then in the other: a question need not be in the language of its answer."""
     failed: list[UnclearError] = []
-    for spoken in (language, *(other for other in _LANGUAGES if other != language)):
+    languages: list[Language] = [language, *(other for other in _LANGUAGES if other != language)]
+    for spoken in languages:
         try:
             return read_question(
                 question, known.schema, known.vocabularies[spoken], spoken, guess_names=spoken == language
@@ -128,7 +130,7 @@ def _retried(calls: list[ToolCall], failures: Sequence[tuple[str, str]]) -> list
     if not failures or len(calls) < 2:
         return calls
     failed = failures[-1][0]
-    likeness = [difflib.SequenceMatcher(None, failed, str(call.arguments["sql"])).ratio() for call in calls]
+    likeness = [difflib.SequenceMatcher(None, failed, str(call.arguments)).ratio() for call in calls]
     best = max(likeness)
     return [calls[likeness.index(best)]] if best > 0.6 else calls
 

@@ -48,8 +48,9 @@ def _read_own_word(reading: Reading, at: int, span: Span) -> None:
     if column and not column[1].used and any(m.ref == meaning.ref for m in column[1].all("column")):
         reading.use(column[0])
         reading.superlatives[-1].aggregate = _aggregate(reading, at, column[0])
-    elif column and not column[1].used and (ref := reading.numeric(column[1])) and column[1].has("column"):
-        if reading.schema.column(ref).role == "measure" and column[0] == at + 1:  # "best average score"
+    elif column and column[0] == at + 1 and not column[1].used and column[1].has("column"):
+        ref = reading.numeric(column[1])
+        if ref and reading.schema.column(ref).role == "measure":  # "best average score"
             reading.use(column[0])
             reading.superlatives[-1].by = ref
 
@@ -207,6 +208,14 @@ def _read_limit(reading: Reading) -> None:
                 Tag.MOST, Tag.LEAST, Tag.COMMON, Tag.FIRST, Tag.LAST, Tag.TOP, Tag.YEAR, Tag.DECADE, Tag.RARE
             )
         )
+        relative = (
+            before
+            and before[1].tagged(Tag.FIRST, Tag.LAST)
+            and after
+            and after[1].tagged(Tag.YEAR, Tag.DECADE, Tag.MONTH)
+        )
+        if relative:
+            continue  # "the last five years" are counted from a day that is not said
         alone = any(s.by or s.counted for s in reading.superlatives) and not span.year
         if (ranked or (counted and not span.year) or alone) and reading.limit is None:
             reading.limit = int(span.value)

@@ -7,24 +7,26 @@ from localhost.services.model.text import fold
 from shared.catalog import Dataset, Language
 
 _GREETING = re.compile(
-    r"^(hi|hello|hey|good (morning|afternoon|evening)|howdy|greetings|hola|buenas( tardes| noches)?|buenos dias|que tal|saludos)"
-    r"( there| all| everyone| a todos)?( how are you( doing)?( today)?| como estas| que tal)?$"
-)
-_THANKS = re.compile(
-    r"^(thanks|thank you|thx|cheers|great|ok|okay|perfect|gracias|muchas gracias|perfecto|vale|genial)( very much| a lot| so much)?$"
+    r"^(hi|hello|hey|good (morning|afternoon|evening)|howdy|greetings|thanks|thank you|thx|cheers|great|ok|okay|perfect"
+    r"|hola|buenas( tardes| noches)?|buenos dias|que tal|saludos|gracias|muchas gracias|perfecto|vale|genial)"
+    r"( there| all| everyone| very much| a lot| so much| a todos)?"
+    r"( how are you( doing)?( today)?| como estas| que tal)?$"
 )
 _ABILITY = re.compile(
-    r"(what (can|could) (you|i) (do|ask|answer)|what do you (do|know|answer)|who are you|what are you|help$|^help me$|how (do|can) (you|i) (work|help|use)"
-    r"|what (kind|kinds|sort|type|types) of questions|what questions|what data (do|is|are)|which (data|tables|datasets)|what is (this|in the data)"
-    r"|que (puedes|sabes|podrias) (hacer|responder|contestar)|que puedo (preguntar|preguntarte)|quien eres|que eres|ayuda$|como funcionas|como funciona esto"
-    r"|que (tipo de )?preguntas|que datos (tienes|hay)|en que (me )?puedes ayudar|para que sirves)"
+    r"(what (can|could) (you|i) (do|ask|answer)|what do you (do|know|answer)|who are you|what are you|^help( me)?$"
+    r"|how (do|can) (you|i) (work|help|use)|what questions|what (kinds?|sorts?|types?) of questions"
+    r"|what data (do|is|are)|which (data|tables|datasets)|what is (this|in the data)"
+    r"|que (puedes|sabes|podrias) (hacer|responder|contestar)|que puedo (preguntar|preguntarte)|quien eres|que eres"
+    r"|^ayuda(me)?$|como funcionas|como funciona esto|que (tipo de )?preguntas|que datos (tienes|hay)"
+    r"|en que (me )?puedes ayudar|para que sirves)"
 )
+_POLITE = frozenset("please can could would you i want to por favor puedes podrias quiero me now just and".split())
 _TEXTS: dict[Language, dict[str, str]] = {
     "en": {
         "hello": "Hello. I answer questions about {title} by querying the data. You could ask: {questions}",
-        "able": "I answer questions about {title}: rankings, counts, averages, comparisons, trends and single facts, "
-        "with filters. This is a rule-based stand-in for a language model; set AZURE_OPENAI_ENDPOINT to use a real one. "
-        "You could ask: {questions}",
+        "able": "I answer questions about {title}: rankings, counts, averages, comparisons, trends and single "
+        "facts, with filters. This is a rule-based stand-in for a language model; set AZURE_OPENAI_ENDPOINT to use a "
+        "real one. You could ask: {questions}",
         "change": "This only reads: it cannot change or delete data (“{word}”).",
         "forecast": "The data says what was, not what will be (“{word}”).",
         "opinion": "The data holds facts, not reasons or opinions (“{word}”).",
@@ -38,9 +40,10 @@ _TEXTS: dict[Language, dict[str, str]] = {
     },
     "es": {
         "hello": "Hola. Respondo preguntas sobre {title} consultando los datos. Puedes preguntar: {questions}",
-        "able": "Respondo preguntas sobre {title}: clasificaciones, recuentos, medias, comparaciones, tendencias y datos "
-        "sueltos, con filtros. Esto es un sustituto con reglas de un modelo de lenguaje; con AZURE_OPENAI_ENDPOINT se usa "
-        "uno de verdad. Puedes preguntar: {questions}",
+        "able": "Respondo preguntas sobre {title}: clasificaciones, recuentos, medias, comparaciones, tendencias y "
+        "datos sueltos, con filtros. Esto es un sustituto con reglas de un modelo de lenguaje; con "
+        "AZURE_OPENAI_ENDPOINT "
+        "se usa uno de verdad. Puedes preguntar: {questions}",
         "change": "Aquí solo se leen datos: no se pueden cambiar ni borrar («{word}»).",
         "forecast": "Los datos dicen lo que fue, no lo que será («{word}»).",
         "opinion": "Los datos contienen hechos, no motivos ni opiniones («{word}»).",
@@ -58,7 +61,7 @@ _TEXTS: dict[Language, dict[str, str]] = {
 def small_talk(question: str, dataset: Dataset, language: Language) -> str | None:
     """Return the answer to a greeting or to "what can you do", or None."""
     plain = " ".join(re.findall(r"[\w']+", fold(question)))
-    if _GREETING.match(plain) or _THANKS.match(plain):
+    if _GREETING.match(plain):
         key = "hello"
     elif len(plain.split()) <= 12 and _ABILITY.search(plain):
         key = "able"
@@ -72,26 +75,7 @@ def out_of_scope(question: str, language: Language) -> str | None:
     """Return why a request to change, foretell or judge is not answered; None for anything else."""
     unquoted = re.sub(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|'[^']*'", " ", question)
     words = re.findall(r"\w+", fold(unquoted))
-    polite = {
-        "please",
-        "can",
-        "could",
-        "would",
-        "you",
-        "i",
-        "want",
-        "to",
-        "por",
-        "favor",
-        "puedes",
-        "podrias",
-        "quiero",
-        "me",
-        "now",
-        "just",
-        "and",
-    }
-    first = next((word for word in words if word not in polite), "")
+    first = next((word for word in words if word not in _POLITE), "")
     if first in CHANGES:
         return _TEXTS[language]["change"].format(word=first)
     written = re.findall(r"\w+", unquoted)

@@ -44,7 +44,7 @@ def default_person(reading: Reading) -> Subject | None:
     return next(iter([*people, *linked]), None)
 
 
-def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:
+def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:  # noqa: PLR0911 - a list of signs
     """Return the subject (None: cannot tell) and whether the name is of the thing that rows are about."""
     before, after = _near(reading, at)
     person = default_person(reading)
@@ -144,7 +144,9 @@ def _after_phrase(reading: Reading, at: int, phrase: Span, person: Subject | Non
     return subjects[0], False
 
 
-def _by_question(reading: Reading, at: int, person: Subject | None) -> tuple[Subject | None, bool]:
+def _by_question(  # noqa: PLR0911 - a list of signs
+    reading: Reading, at: int, person: Subject | None
+) -> tuple[Subject | None, bool]:
     spans = reading.spans
     before = next((span for _, span in reading.before(at, Tag.BOTH, Tag.OF)), None)
     if (before and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN)) or (

@@ -155,7 +155,7 @@ def _find_measures(shape: Shape) -> None:
     for at, span in enumerate(reading.spans):
         if span.used:
             continue
-        aggregate = next((a for tag, a in _AGGREGATES.items() if span.tagged(tag)), None)
+        aggregate = _aggregate(span)
         if aggregate and not span.has("column") and (near := _measured(shape, at)):
             index, ref = near
             reading.use(at, index, *[i for i in range(at, index) if reading.spans[i].tagged(Tag.NUMBER_OF)])
@@ -179,13 +179,17 @@ def _find_measures(shape: Shape) -> None:
                 reading.shows.remove(ref)
 
 
+def _aggregate(span: Span) -> Aggregate | None:
+    return next((aggregate for tag, aggregate in _AGGREGATES.items() if span.tagged(tag)), None)
+
+
 def _share_column(shape: Shape) -> None:
     """Let aggregates said in a row share their column: "average, minimum and maximum rating"."""
     refs = {measure.ref for measure in shape.measures if measure.ref and measure.aggregate != "count"}
     if len(refs) != 1:
         return
     for at, span in enumerate(shape.reading.spans):
-        aggregate = next((a for tag, a in _AGGREGATES.items() if span.tagged(tag)), None)
+        aggregate = _aggregate(span)
         if aggregate and not span.used and not span.has("column"):
             shape.reading.use(at)
             _add(shape, Measure(aggregate, next(iter(refs))))
@@ -197,7 +201,7 @@ def _add(shape: Shape, measure: Measure) -> None:
 
 
 def _measured(shape: Shape, at: int) -> tuple[int, Ref] | None:
-    """Return the column that the aggregate at ``at`` is of: right after it, right before it, or the only one there is."""
+    """Return the column that the aggregate at ``at`` is of: right after it, right before it, or the first at all."""
     reading = shape.reading
     skip = (Tag.OF, Tag.NUMBER_OF, Tag.IN, Tag.VALUE)
     for near in (reading.following(at, *skip), reading.previous(at, *skip)):

@@ -96,3 +96,8 @@ def name_of(question: str, spans: Sequence[Span], *, guessed: bool = False) -> S
     """Return ``spans`` as one name, spelt as it is in the question."""
     tokens = [token for span in spans for token in span.tokens]
     return Span("name", tokens, text=question[tokens[0].start : tokens[-1].end], guessed=guessed)
+
+
+def is_noise(span: Span) -> bool:
+    """Whether the span is a stray sign that means nothing to anybody."""
+    return len(span.norm) < 2 and not span.norm.isalnum()

@@ -5,12 +5,14 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-_QUOTED = r"\"(?P<q1>[^\"]+)\"|“(?P<q2>[^”]+)”|«(?P<q3>[^»]+)»|‘(?P<q4>[^’]+)’|(?<!\w)'(?P<q5>.+?)'(?!\w)"
+_QUOTED = (
+    r"\"(?P<q1>[^\"]+)\"|“(?P<q2>[^”]+)”|«(?P<q3>[^»]+)»|\u2018(?P<q4>[^\u2019]+)\u2019|(?<!\w)'(?P<q5>.+?)'(?!\w)"
+)
 _TOKEN = re.compile(
     rf"(?P<quoted>{_QUOTED})"
     r"|(?P<decade>'?\d{2}(?:\d0)?'?s\b)"
     r"|(?P<number>\d+(?:[.,]\d+)*(?:[kKmM]\b)?)"
-    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)?)"
+    r"|(?P<word>[^\W\d_]+(?:['\u2019][^\W\d_]+)?)"
     r"|(?P<mark>[<>]=|\S)"
 )
 _SPOKEN_IS = frozenset({"what", "who", "how", "when", "where", "let", "it", "that", "there", "here", "which"})
@@ -36,7 +38,7 @@ class Token:
 
 def fold(text: str) -> str:
     """Return ``text`` in lower case, without accents, with straight quotes and single spaces."""
-    plain = unicodedata.normalize("NFKD", text.replace("’", "'").casefold())
+    plain = unicodedata.normalize("NFKD", text.replace("\u2019", "'").casefold())
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 

@@ -12,7 +12,7 @@ _TEXT: dict[Tag, Operator] = {Tag.CONTAINS: "contains", Tag.STARTS: "starts", Ta
 def read_texts(reading: Reading) -> None:
     """Read "with 'love' in the title", "whose name starts with The", "que contengan amor en el título"."""
     for at, span in enumerate(reading.spans):
-        operator = next((op for tag, op in _TEXT.items() if span.tagged(tag)), None)
+        operator: Operator | None = next((op for tag, op in _TEXT.items() if span.tagged(tag)), None)
         if operator and not span.used:
             _read_text(reading, at, operator)
     for at, span in enumerate(reading.spans):

@@ -46,7 +46,8 @@ class Vocabulary:
                 self._add(_key(phrase), Meaning("tag", tag=tag))
         self._lexicon = frozenset(word for key in self._meanings for word in key)
         other: Language = "es" if language == "en" else "en"
-        for spoken, whole in ((language, True), (other, False)):
+        languages: tuple[tuple[Language, bool], ...] = ((language, True), (other, False))
+        for spoken, whole in languages:
             for phrase, meaning in _dataset_words(dataset, spoken, whole=whole):
                 for key, plural in _forms(_key(phrase), spoken):
                     self._add(key, _with_number(meaning, plural=plural))
@@ -91,7 +92,7 @@ def _with_number(meaning: Meaning, *, plural: bool) -> Meaning:
 
 
 def _dataset_words(dataset: Dataset, language: Language, *, whole: bool) -> Iterator[tuple[str, Meaning]]:
-    """Yield phrases and meanings; ``whole`` is False for the language the question is not in, whose particles mislead."""
+    """Yield phrases and meanings; not ``whole`` in the language the question is not in, whose particles mislead."""
     for subject in dataset.subjects:
         yield from _subject_words(subject, language, whole=whole)
     for table in dataset.tables:

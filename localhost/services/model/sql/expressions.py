@@ -3,7 +3,7 @@
 from localhost.services.model.naming import Naming, alias
 from localhost.services.model.query import Clause, Condition, Dimension, Having, Measure, Query
 from localhost.services.model.schema import Schema
-from localhost.services.model.sql.literals import compare, folded, literal, pattern
+from localhost.services.model.sql.literals import compare, folded, literal, pattern, select
 from localhost.services.model.sql.source import Source
 from localhost.services.model.text import fold
 from localhost.services.model.vocabulary import Ref
@@ -59,7 +59,7 @@ class Expressions:
         if column.separator:
             return source.explode(dimension.ref, name, column.separator), name
         source.reach(dimension.ref.table)
-        whole = column.type == "INT" or column.type == "BIGINT"
+        whole = column.type in {"INT", "BIGINT"}
         year = str(dimension.ref) if whole else f"year({dimension.ref})"
         if dimension.bin == "decade":
             return f"{year} - {year} % 10", name
@@ -110,7 +110,7 @@ class Expressions:
         # What has no value is not of that value: "not drama" keeps films without a genre.
         return f"NOT coalesce({text}, false)" if condition.negated else text
 
-    def _plain_condition(self, source: Source, condition: Condition) -> str:
+    def _plain_condition(self, source: Source, condition: Condition) -> str:  # noqa: PLR0911 - one for each operator
         ref, operator, values = condition.ref, condition.operator, condition.values
         if operator == "named":
             return self._named_condition(source, condition)
@@ -143,19 +143,18 @@ class Expressions:
             source.reach(subject.table)
             return self._named(str(condition.ref), name)
         ties = self.schema.path(source.base, subject.via or subject.table) or []
-        first: Step = ties[0]
+        first = ties[0]
         joins = [
             f"JOIN {source.full(step.right.table)} ON {step.right} = {step.left}"
             for step in [*ties[1:], *(self.schema.path(subject.via, subject.table) or [] if subject.via else [])]
         ]
         tests = [*([subject.filter] if subject.filter else []), self._named(str(condition.ref), name)]
-        inner = " ".join(
-            [f"SELECT {first.right} FROM {source.full(first.right.table)}", *joins, f"WHERE {' AND '.join(tests)}"]
-        )
+        rows = f"FROM {source.full(first.right.table)}"
+        inner = select([(str(first.right), str(first.right))], rows, *joins, f"WHERE {' AND '.join(tests)}")
         return f"{first.left} IN ({inner})"
 
     def facts(self, source: Source, query: Query) -> list[tuple[str, str]]:
-        """Return the columns that tell of one row: its name, its date, what it is ranked and filtered by, what was asked."""
+        """Return the columns that tell of one row: its name, date, what it is ranked and filtered by, what is asked."""
         subject = self.schema.subject(query.subject)
         label = self.label(query)
         columns = [(str(label), alias(self.naming.subject(subject)))]

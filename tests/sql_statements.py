@@ -16,13 +16,14 @@ FORBIDDEN = ["imdb.accounts", "accounts", "other.secrets", "secrets", "title_bas
 NAMES = ["a", "b", "accounts", "secrets", "title_basics", "x", "r"]
 
 _SNIPPETS = [
-    "SELECT", "FROM", "WHERE", "UNION ALL", "(", ")", ",", "accounts", "imdb.accounts", "imdb.name_basics", "other.secrets",
-    "WITH a AS (SELECT 1 AS x)", "JOIN", "ON true", "ON a.tconst = b.tconst", "LATERAL", "TABLE", "VALUES (1)", "AS",
-    "a", "b", "x", "*", "1", "'text'", "\"text\"", "`accounts`", "--", "/*", "*/", "/* c */", ";", "\\", "'", "EXISTS",
-    "IN (SELECT tconst FROM secrets)", "LATERAL VIEW explode(array(1)) t AS c", "PIVOT (count(*) FOR x IN (1))",
-    "TABLESAMPLE (1 ROWS)", "LIMIT 5", "ORDER BY 1", "QUALIFY", "OVER ()", "RECURSIVE", "INTERSECT", "MINUS", ".",
-    "|>", "STREAM", "IDENTIFIER('imdb.accounts')", "reflect('a', 'b')", "current_user()", "NOT", "::int", "[0]", "->",
-    "\n", "-- c\n", "r'\\'", "CASE WHEN", "END", "OFFSET 1", "USING (tconst)", "NATURAL JOIN", "GROUP BY ALL", "HAVING",
+    "SELECT", "FROM", "WHERE", "UNION ALL", "(", ")", ",", "accounts", "imdb.accounts", "imdb.name_basics",
+    "other.secrets", "WITH a AS (SELECT 1 AS x)", "JOIN", "ON true", "ON a.tconst = b.tconst", "LATERAL", "TABLE",
+    "VALUES (1)", "AS", "a", "b", "x", "*", "1", "'text'", '"text"', "`accounts`", "--", "/*", "*/", "/* c */", ";",
+    "\\", "'", "EXISTS", "IN (SELECT tconst FROM secrets)", "LATERAL VIEW explode(array(1)) t AS c",
+    "PIVOT (count(*) FOR x IN (1))", "TABLESAMPLE (1 ROWS)", "LIMIT 5", "ORDER BY 1", "QUALIFY", "OVER ()",
+    "RECURSIVE", "INTERSECT", "MINUS", ".", "|>", "STREAM", "IDENTIFIER('imdb.accounts')", "reflect('a', 'b')",
+    "current_user()", "NOT", "::int", "[0]", "->", "\n", "-- c\n", "r'\\'", "CASE WHEN", "END", "OFFSET 1",
+    "USING (tconst)", "NATURAL JOIN", "GROUP BY ALL", "HAVING",
 ]  # fmt: skip
 _PIECE = re.compile(r"\w+|'(?:[^'\\]|\\.)*'|`[^`]*`|\s+|.", re.DOTALL)
 
@@ -82,7 +83,7 @@ class Grammar:
         source = f"{first} AS {alias}" if rng.random() < 0.8 else first
         column = rng.choice(columns)
         expression = rng.choice((
-            f"{alias}.{column}", f"{alias}.{column}", f"upper(CAST({alias}.{column} AS STRING))", "count(*)", f"max({alias}.{column})", "1",
+            f"{alias}.{column}", f"upper(CAST({alias}.{column} AS STRING))", "count(*)", f"max({alias}.{column})", "1",
             f"coalesce({alias}.{column}, {column})", f"row_number() OVER (ORDER BY {alias}.{column})", "*",
             f"CASE WHEN {alias}.{column} IS NULL THEN 1 ELSE 2 END", f"CAST({alias}.{column} AS STRING) || 'x'",
         ))  # fmt: skip

@@ -1,0 +1,57 @@
+"""Refuse what was only half understood: every word that carries meaning has to have gone into the query."""
+
+from localhost.services.model.lexicon import Tag
+from localhost.services.model.query import Query
+from localhost.services.model.reading import Reading, UnclearError
+from localhost.services.model.shape import Shape
+from localhost.services.model.spans import Span, is_noise
+
+_SILENT = (
+    Tag.FILLER, Tag.ARTICLE, Tag.OF, Tag.IN, Tag.TO, Tag.BY, Tag.WITH, Tag.AND, Tag.BE, Tag.HAVE, Tag.DO, Tag.WHICH,
+    Tag.WHO, Tag.WHEN, Tag.FROM, Tag.VALUE, Tag.KNOWN, Tag.SORTED, Tag.HOW_MANY, Tag.NUMBER_OF, Tag.ABOUT, Tag.CALLED,
+    Tag.DISTINCT, Tag.ASCENDING, Tag.DESCENDING,
+)  # fmt: skip
+
+
+_OWN_FIGURE = frozenset({"share", "count_groups", "average_of_groups"})
+_UNRANKED = frozenset({"total", "share", "count_groups", "average_of_groups"})
+
+
+def check_query(shape: Shape, query: Query) -> None:
+    """Refuse a question that came to nothing: no row, no filter, no figure in it that the dataset knows."""
+    reading = shape.reading
+    empty = not (query.clauses or query.measures or query.orders or query.show or query.dimensions or query.share)
+    if query.form == "list" and empty and shape.rows_at is None:
+        raise UnclearError("nothing")
+    if lost := [m for m in shape.measures if m not in query.measures and query.form not in _OWN_FIGURE]:
+        raise UnclearError("leftover", *(str(measure.ref.column) if measure.ref else "count" for measure in lost))
+    if query.form in _UNRANKED and reading.superlatives:
+        words = [reading.spans[superlative.at] for superlative in reading.superlatives]
+        raise UnclearError("leftover", *(" ".join(token.text for token in span.tokens) for span in words))
+    if query.form == "share" and any(measure.ref for measure in shape.measures):
+        raise UnclearError("share")
+    if reading.limit and query.limit != reading.limit:
+        raise UnclearError("leftover", str(reading.limit))
+    if shape.havings and not query.havings:
+        raise UnclearError("count", *(str(int(having.values[0])) for having in shape.havings))
+
+
+def check_leftovers(reading: Reading) -> None:
+    left = [span for span in reading.spans if not span.used and _carries_meaning(reading, span)]
+    if left:
+        raise UnclearError("leftover", *[span.text or " ".join(token.text for token in span.tokens) for span in left])
+
+
+def _carries_meaning(reading: Reading, span: Span) -> bool:
+    if span.kind in {"unknown", "number", "decade", "name"}:
+        return not is_noise(span)
+    if span.kind == "mark":
+        return False
+    if span.tagged(*_SILENT) and not span.has("value"):
+        return False
+    if span.has("colverb", "verb", "phrase") and not span.has("value", "high", "low"):
+        return False
+    for meaning in span.all("column"):
+        if meaning.ref and reading.schema.column(meaning.ref).role in {"label", "key"}:
+            return False
+    return True
