@@ -31,7 +31,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from hub_harness import chaos_app
 from hub_harness.runner import Runner
 from localhost.hub.interface import HubError, InstanceConflictError
-from localhost.hub.sqlite import failpoints, writer
+from localhost.hub.sqlite import failpoints, state, writer
 from localhost.hub.sqlite.hub import SqliteHub
 
 ACCOUNTS = [f"a{n}" for n in range(6)]
@@ -119,7 +119,8 @@ class Life:
             writer.CHECKPOINT_BYTES = 100_000
             if broken:
                 writer.Writer.durable = _acknowledge_at_once
-                writer.LINGER = 0.05
+                state.State._steps_coming = lambda _: True
+                writer.LINGER = 0.2
             try:
                 asyncio.run(live(database, request_read, answer_write))
             finally:
