@@ -15,7 +15,8 @@ _PERIODS = frozenset({"year", "decade", "month", "año", "década", "mes"})
 _TEXTS: dict[Language, dict[str, str]] = {
     "en": {
         "none": "Nothing in the data matches that.",
-        "spelling": "Nothing in the data matches that; is “{name}” spelled as the data has it?",
+        "spelling": "Nothing in the data matches that: “{name}” may be spelled otherwise there, "
+        "or what is asked is not known.",
         "empty": "The data holds no value for that.",
         "is": "The {name} is {value}.",
         "and": " and ",
@@ -40,7 +41,8 @@ _TEXTS: dict[Language, dict[str, str]] = {
     },
     "es": {
         "none": "Nada en los datos coincide con eso.",
-        "spelling": "Nada en los datos coincide con eso; ¿se escribe «{name}» así en los datos?",
+        "spelling": "Nada en los datos coincide con eso: puede que «{name}» se escriba allí de otra "
+        "forma, o que no se sepa lo que se pregunta.",
         "empty": "Los datos no tienen ningún valor para eso.",
         "is": "{article} {name} es {value}.",
         "and": " y ",

@@ -58,7 +58,23 @@ class SqlWriter:
     def _total(self, query: Query) -> str:
         source = self._write.source(query)
         figures = [self._figure(source, measure, query) for measure in query.measures]
+        if query.limit:
+            return self._total_of_first(source, query)
         return select(figures, source.text())
+
+    def _total_of_first(self, source: Source, query: Query) -> str:
+        """Write figures over the first rows of a ranking."""
+        refs = dict.fromkeys(measure.ref for measure in query.measures if measure.ref)
+        source.where += [f"{order.by} IS NOT NULL" for order in query.orders]
+        terms = [*self._write.order_terms(source, query), str(self._write.label(query))]
+        first = select([(str(ref), ref.column) for ref in refs], source.text(), order_by(terms), limit(query.limit))
+        figures = [
+            (f"{measure.aggregate.upper()}({measure.ref.column})", measure) for measure in query.measures if measure.ref
+        ]
+        columns = [
+            (f"ROUND({text}, 2)", alias(self._naming.measure(measure, query.subject))) for text, measure in figures
+        ]
+        return select(columns, f"FROM ({first}) AS ranked")
 
     def _figure(self, source: Source, measure: Measure, query: Query) -> Column:
         """Return a measure as a column; a count of a dimension's values counts the first dimension that is shown."""
