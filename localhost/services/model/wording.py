@@ -232,6 +232,9 @@ class _Sentence:
             return self._texts["tied"].format(count=found.row_count, items=items)
         if self._names[0] in _PERIODS:
             return self._over_time(measure)
+        if not self._ranked():
+            items = self._joined([self._item(row, measure) for row in found.rows[:_NAMED]])
+            return f"{self._texts['list'].format(count=found.row_count, items=items)} {self._extent(measure)}".strip()
         complete = found.row_count <= len(found.rows)
         shown = found.rows if complete else found.rows[:_NAMED]
         items = self._joined([self._item(row, measure) for row in shown])
@@ -239,6 +242,12 @@ class _Sentence:
         key = "all" if complete else "first"
         text = self._texts[key].format(measure=name, count=found.row_count, items=items, are=self._texts["is_are"])
         return f"{text} {extent}" if not complete and (extent := self._extent(measure)) else text
+
+    def _ranked(self) -> bool:
+        """Whether the rows are in the order of a figure and not of what they are called."""
+        label = re.match(r"SELECT (\S+) AS", self._found.sql)
+        ordered = re.findall(r"ORDER BY (\S+?),?(?:\s|$)", self._found.sql)
+        return not ordered or ordered[-1] not in {self._found.columns[0], label.group(1) if label else ""}
 
     def _item(self, row: Sequence[Any], measure: int) -> str:
         value = row[measure]
