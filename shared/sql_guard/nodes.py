@@ -9,6 +9,7 @@ from typing import cast
 
 from sqlglot import Expr, exp
 
+from shared.errors import SqlRefusedError
 from shared.sql_guard.reasons import refusal
 
 MAX_NODES = 12_000
@@ -88,8 +89,8 @@ PARTS: dict[type[Expr], frozenset[str]] = {
         exp.Anonymous: ("this", "expressions"),
         exp.Lambda: ("this", "expressions"),
         exp.Kwarg: _BINARY,
-        exp.Cast: ("this", "to", "_type"),
-        exp.TryCast: ("this", "to", "safe", "_type"),
+        exp.Cast: ("this", "to"),
+        exp.TryCast: ("this", "to", "safe"),
         exp.Extract: _BINARY,
         exp.Trim: ("this", "expression", "position"),
         exp.Substring: ("this", "start", "length"),
@@ -135,6 +136,13 @@ PARTS: dict[type[Expr], frozenset[str]] = {
     }.items()
 }  # fmt: skip
 
+# What the parser notes beside a query and is no part of it: never written, so never run.
+_UNWRITTEN: dict[type[Expr], frozenset[str]] = {
+    exp.Select: frozenset({"hint"}),
+    exp.Pivot: frozenset({"columns", "identify_pivot_strings", "prefixed_pivot_columns", "pivot_column_naming"}),
+    exp.Cast: frozenset({"_type"}),
+    exp.TryCast: frozenset({"_type"}),
+}
 # Refused kinds that deserve a better word than "unsupported".
 _WORSE: dict[type[object], str] = {
     exp.Into: "write",
@@ -178,38 +186,53 @@ def children(node: Expr) -> Iterator[tuple[str, Expr]]:
                     yield part, child
 
 
-def check_nodes(tree: Expr) -> None:
-    """Refuse a tree that holds anything not on the list, or is larger or deeper than any query needs to be."""
+def check_nodes(tree: Expr) -> list[Expr]:
+    """Return all nodes of ``tree``, none of which is off the list, nor the tree larger or deeper than a query needs.
+
+    Raises:
+        SqlRefusedError: one is, or it is.
+    """
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Table | exp.Values):
         raise refusal(_WORSE.get(type(tree), "not_a_query"), "Only a query that reads is run: SELECT ... FROM ...")
     pending: list[tuple[Expr, int]] = [(tree, 0)]
-    nodes = selects = 0
+    nodes: list[Expr] = []
     while pending:
         node, depth = pending.pop()
         if depth > MAX_DEPTH:
             raise refusal("too_deep", "The SQL is nested too deeply.")
-        _check_node(node)
-        nodes += 1
-        selects += isinstance(node, exp.Select)
-        for part, child in children(node):
-            chained = part == "this" and type(child) is type(node) and isinstance(node, CHAINS)
-            pending.append((child, depth if chained else depth + 1))
-    if nodes > MAX_NODES:
+        nodes.append(node)
+        chain = type(node) if isinstance(node, CHAINS) else None
+        for part, child in _checked_children(node):
+            pending.append((child, depth if part == "this" and type(child) is chain else depth + 1))
+    if len(nodes) > MAX_NODES:
         raise refusal("too_long", "The SQL has too many parts; ask for less at once.")
-    if selects > MAX_SELECTS:
+    if sum(type(node) is exp.Select for node in nodes) > MAX_SELECTS:
         raise refusal("too_many_relations", f"The SQL has more than {MAX_SELECTS} SELECTs; ask for less at once.")
+    return nodes
 
 
-def _check_node(node: Expr) -> None:
+def _checked_children(node: Expr) -> list[tuple[str, Expr]]:
     kind = type(node)
     allowed = PARTS.get(kind)
     if allowed is None:
         raise refusal(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
-    if kind is exp.Select and not node.expressions:
+    if kind is exp.Select and not node.args.get("expressions"):
         raise refusal("syntax", "SELECT names no columns.")
+    found: list[tuple[str, Expr]] = []
     for part, value in node.args.items():
-        if part not in allowed and value is not None and value is not False and value != _EMPTY:
-            if kind is exp.With and part == "recursive":
-                raise refusal("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
-            reason = _WORSE_PARTS.get(part) or _WORSE.get(type(cast("object", value)), "unsupported")
-            raise refusal(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")
+        if value is None or value is False or value == _EMPTY or part in _UNWRITTEN.get(kind, ()):
+            continue
+        if part not in allowed:
+            raise _refused_part(kind, part, value)
+        if isinstance(value, Expr):
+            found.append((part, value))
+        elif isinstance(value, list):
+            found += [(part, child) for child in cast("list[object]", value) if isinstance(child, Expr)]
+    return found
+
+
+def _refused_part(kind: type[Expr], part: str, value: object) -> SqlRefusedError:
+    if kind is exp.With and part == "recursive":
+        return refusal("recursive_cte", "WITH RECURSIVE is not taken; use a join or a window function.")
+    reason = _WORSE_PARTS.get(part) or _WORSE.get(type(value), "unsupported")
+    return refusal(reason, f"{kind.__name__} with {part.strip('_')} is not taken; write a plainer query.")

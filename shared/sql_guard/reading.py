@@ -6,6 +6,7 @@ loses it again in the tree. Strings are read by Spark's rules here, because that
 different queries.
 """
 
+import logging
 import re
 from functools import cache
 
@@ -14,6 +15,7 @@ from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from shared.sql_guard.nodes import check_nodes
 from shared.sql_guard.reasons import refusal
 
 MAX_TOKENS = 8_000
@@ -21,6 +23,9 @@ MAX_TOKENS = 8_000
 MARK = "\x01"
 # Set in a cast's notes when it was written as DATE '2020-01-01'.
 TYPED_LITERAL = "typed_literal"
+
+# The parser warns of what it cannot read, and quotes it; here that is a refusal, and no line in a log.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _T = TokenType
 # Words with a grammar of their own inside the brackets, or none of a function before them.
@@ -55,10 +60,10 @@ _ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", 
 
 
 def read_statement(sql: str) -> Expr:
-    """Return the tree of the one statement in ``sql``, which met the text rules.
+    """Return the tree of the one statement in ``sql``, which met the text rules, made of nothing but what is listed.
 
     Raises:
-        SqlRefusedError: it does not parse, or is more than one statement.
+        SqlRefusedError: it does not parse, is more than one statement, or holds what is not listed.
     """
     dialect = _databricks()
     try:
@@ -77,7 +82,9 @@ def read_statement(sql: str) -> Expr:
         raise refusal("empty", "There is no SQL in it.")
     if len(statements) > 1:
         raise refusal("several_statements", "Send one statement only.")
-    return _cleaned(statements[0])
+    nodes = check_nodes(statements[0])
+    _unmark(nodes)
+    return statements[0]
 
 
 @cache
@@ -200,29 +207,17 @@ def _closing(tokens: list[Token], start: int) -> int:
     return len(tokens)
 
 
-def _cleaned(tree: Expr) -> Expr:
-    """Take the marks off, and what is no part of the query: hints, comments, guessed pivot columns."""
-    for node in tree.walk():
-        if node.comments:
-            node.comments = None
+def _unmark(nodes: list[Expr]) -> None:
+    """Take the marks off."""
+    for node in nodes:
         if isinstance(node, exp.Anonymous | exp.Identifier | exp.Literal):
-            _unmark(node)
-        elif isinstance(node, exp.Select):
-            node.set("hint", None)
-        elif isinstance(node, exp.Pivot):
-            for guess in ("columns", "identify_pivot_strings", "prefixed_pivot_columns", "pivot_column_naming"):
-                node.set(guess, None)
+            text = node.args.get("this")
+            if isinstance(text, str) and MARK in text:
+                node.set("this", text.replace(MARK, ""))
+                if isinstance(node, exp.Literal) and isinstance(node.parent, exp.Cast):
+                    node.parent.meta[TYPED_LITERAL] = True
         elif isinstance(node, exp.Add):
             _bracket_interval(node)
-    return tree
-
-
-def _unmark(node: Expr) -> None:
-    text = node.args.get("this")
-    if isinstance(text, str) and MARK in text:
-        node.set("this", text.replace(MARK, ""))
-        if isinstance(node, exp.Literal) and isinstance(node.parent, exp.Cast):
-            node.parent.meta[TYPED_LITERAL] = True
 
 
 def _bracket_interval(node: exp.Add) -> None:

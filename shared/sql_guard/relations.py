@@ -19,6 +19,9 @@ from shared.sql_guard.values import MAX_MADE_ALONE, TABLE_ROWS, YEARS, Rows, Val
 _FILE_SCHEMAS = frozenset("parquet csv json text orc avro binaryfile delta jdbc xml image libsvm iceberg hudi".split())
 
 
+_relations: dict[str, dict[str, Result]] = {}
+
+
 class Query(Protocol):
     """Evaluates a query in FROM."""
 
@@ -34,7 +37,7 @@ class Relations:
 
     def __init__(self, dataset: Dataset, expressions: Expressions, query: Query) -> None:
         self.tables: set[str] = set()
-        self._known = _known_relations(dataset)
+        self._known = _known(dataset)
         self._expressions = expressions
         self._query = query
 
@@ -260,6 +263,15 @@ def values_result(node: Expr, scope: Scope, expressions: Expressions) -> Result:
         value = combined([expressions.value(row[index], scope) for row in rows if index < len(row)])
         columns.append((f"col{index + 1}", Value(value.size, value.item, constant=len(rows) == 1)))
     return Result(columns, Rows(big=False, factor=len(rows)), 0)
+
+
+def _known(dataset: Dataset) -> dict[str, Result]:
+    """Return the relations of ``dataset``, made once: nothing alters them."""
+    if dataset.digest not in _relations:
+        if len(_relations) > 100:
+            _relations.clear()
+        _relations[dataset.digest] = _known_relations(dataset)
+    return _relations[dataset.digest]
 
 
 def _known_relations(dataset: Dataset) -> dict[str, Result]:

@@ -148,6 +148,7 @@ def _unqualified(scope: Scope, name: str) -> Found | None:
 
 
 def _qualified(scope: Scope, names: list[str]) -> Found | None:
+    missing: tuple[str, Relation] | None = None
     for index, relation in enumerate(scope.relations):
         if relation.hidden:
             continue
@@ -164,10 +165,11 @@ def _qualified(scope: Scope, names: list[str]) -> Found | None:
             return _found(scope, index, column)
         if relation.is_open:
             return Found(Value(owners=1 << index, constant=False))
-        if len(names) == 2 and _field_of(scope, names[0]) is not None:
-            continue
-        raise refusal("unknown_column", f"{names[0]} has no column {column!r}; it has: {_columns(relation)}.")
-    return None
+        missing = missing or (column, relation)
+    if missing is None or (len(names) == 2 and _field_of(scope, names[0]) is not None):
+        return None
+    column, relation = missing
+    raise refusal("unknown_column", f"{names[0]} has no column {column!r}; it has: {_columns(relation)}.")
 
 
 def _field_of(scope: Scope, name: str) -> Found | None:

@@ -19,9 +19,9 @@ LISTED = 4
 YEARS = (1800, 2100)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Value:
-    """Bounds and dependencies of one expression.
+    """Bounds and dependencies of one expression; made anew where anything changes, never altered.
 
     ``size`` counts list items and made characters, ``item`` those of one item of a list. ``low`` and ``high``
     bound a number, or a date as days; for a list, its items. ``owners`` has a bit for each relation of the innermost
@@ -40,11 +40,11 @@ class Value:
 
     def with_size(self, size: int, item: int = 1) -> "Value":
         """Return it with another size, and no bounds."""
-        return replace(self, size=max(1, size), item=max(1, item), low=None, high=None)
+        return Value(max(1, size), max(1, item), None, None, self.owners, self.outer, self.constant, self.gathered)
 
     def with_bounds(self, low: int | None, high: int | None) -> "Value":
         """Return it as one number within bounds."""
-        return replace(self, size=1, item=1, low=low, high=high)
+        return Value(1, 1, low, high, self.owners, self.outer, self.constant, self.gathered)
 
     def between(self, low: int | None, high: int | None) -> "Value":
         """Return it with bounds, as large as it is."""
@@ -52,7 +52,7 @@ class Value:
 
     def of(self, owners: int, *, outer: bool = False) -> "Value":
         """Return it as something of the relations ``owners``."""
-        return replace(self, owners=owners, outer=outer)
+        return Value(self.size, self.item, self.low, self.high, owners, outer, self.constant, self.gathered)
 
     @property
     def count(self) -> int:

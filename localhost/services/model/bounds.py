@@ -215,6 +215,13 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
     if ref and reading.schema.column(ref).role == "time":
         return False
     ranked = any(reading.spans[index].has("high", "low") for index in used)
+    follower = reading.following(at)
+    if (
+        not target.unit
+        and follower
+        and (follower[1].has("high", "low", "subject", "value") or follower[1].tagged(Tag.MOST, Tag.LEAST))
+    ):
+        return False  # "the rating of the 10 longest films"
     if not target.unit and any(reading.spans[index].has("colverb") for index in used):
         return False  # "the last five ..." says nothing of how long they last
     return bool(used) and not ranked and (used[0] == at + 1 or used[0] < at)

@@ -25,9 +25,8 @@ def check_query(shape: Shape, query: Query) -> None:
         raise UnclearError("nothing")
     if lost := [m for m in shape.measures if m not in query.measures and query.form not in _OWN_FIGURE]:
         raise UnclearError("leftover", *(str(measure.ref.column) if measure.ref else "count" for measure in lost))
-    if query.form in _UNRANKED and reading.superlatives:
-        words = [reading.spans[superlative.at] for superlative in reading.superlatives]
-        raise UnclearError("leftover", *(" ".join(token.text for token in span.tokens) for span in words))
+    if query.form in _UNRANKED and reading.superlatives and not query.orders:
+        raise UnclearError("leftover", *(reading.spans[superlative.at].said for superlative in reading.superlatives))
     if query.form == "share" and any(measure.ref for measure in shape.measures):
         raise UnclearError("share")
     if reading.limit and query.limit != reading.limit:
@@ -39,7 +38,7 @@ def check_query(shape: Shape, query: Query) -> None:
 def check_leftovers(reading: Reading) -> None:
     left = [span for span in reading.spans if not span.used and _carries_meaning(reading, span)]
     if left:
-        raise UnclearError("leftover", *[span.text or " ".join(token.text for token in span.tokens) for span in left])
+        raise UnclearError("leftover", *(span.said for span in left))
 
 
 def _carries_meaning(reading: Reading, span: Span) -> bool:

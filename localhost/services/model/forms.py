@@ -1,6 +1,6 @@
 """Build the query in the form that fits: a list, a figure, figures by group, a share, the best of each."""
 
-from localhost.services.model.bounds import hinted
+from localhost.services.model.bounds import hinted, speaks_of_average
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.query import Clause, Dimension, Measure, Order, Query
 from localhost.services.model.reading import Reading, Superlative, UnclearError
@@ -31,6 +31,8 @@ def build(shape: Shape) -> Query:  # noqa: PLR0911 - a list of forms; the first 
         return _group(shape, base, [head.dimension], plural=head.plural)
     if dimensions:
         return _group(shape, base, _with_heads(shape, dimensions), plural=True)
+    if figure := _figure_of_ranked(shape, base):
+        return figure
     if shape.measures or _asks_usual_figure(shape):
         return _total(shape, base)
     return _list(shape, base)
@@ -288,6 +290,29 @@ def _total(shape: Shape, base: Query) -> Query:
             if measure not in measures:
                 measures.append(measure)
     return base.with_(form="total", measures=tuple(measures))
+
+
+def _figure_of_ranked(shape: Shape, base: Query) -> Query | None:
+    """Read "average rating of the 10 longest films": a figure over the first rows of a ranking."""
+    reading = shape.reading
+    measures = [measure for measure in shape.measures if measure.ref]
+    for at, span in enumerate(reading.spans):
+        if (
+            shape.rows_at is not None
+            and at < shape.rows_at
+            and speaks_of_average(span)
+            and (ref := reading.numeric(span))
+        ):
+            measures.append(Measure("avg", ref))
+    if not measures or not reading.superlatives or shape.rows_at is None or shape.heads:
+        return None
+    if reading.limit is None:
+        raise UnclearError("leftover", *(reading.spans[s.at].said for s in reading.superlatives))
+    rank = reading.schema.rank_of(reading.schema.subject(shape.rows))
+    orders = rank_order(shape, rank)
+    return base.with_(
+        form="total", measures=tuple(dict.fromkeys(measures)), orders=tuple(orders), limit=reading.limit
+    )  # fmt: skip
 
 
 def _list(shape: Shape, base: Query) -> Query:

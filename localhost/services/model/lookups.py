@@ -24,41 +24,43 @@ def look_up(reading: Reading) -> list[Query]:
         subject,
     )
     shape = shape_of(reading, rows if not things else subject)
-    shows: list[Ref | Dimension] = [*reading.shows, *(m.ref for m in shape.measures if m.ref)]
-    shows += [s.by for s in reading.superlatives if s.by]
-    for head in shape.heads:
-        reading.use(head.at)
-        shows.append(head.dimension)
-    for clause in [f.clause for f in reading.filters]:
-        if clause[0].operator in {"has", "="} and schema.column(clause[0].ref).role == "dimension":
-            shows.append(clause[0].ref)  # "is it a comedy" is answered by saying what it is
-            shape.clauses.remove(clause)
     if reading.limit or (things and any(measure.aggregate == "count" for measure in shape.measures)):
         raise UnclearError("count", *_names(reading.named))
     for span in reading.spans:
         if span.has("phrase") and not span.used and not span.tagged(Tag.OF, Tag.FROM):
-            raise UnclearError("leftover", " ".join(token.text for token in span.tokens))
+            raise UnclearError("leftover", span.said)
+    shows = _asked_facts(reading, shape, subject)
+    lookup = Query(
+        "lookup",
+        subject,
+        tuple(shape.clauses),
+        show=tuple(shows or _all_facts(reading, subject)),
+        names=tuple(_names(reading.named)),
+        orders=tuple(Order(s.by, s.descending) for s in reading.superlatives if s.by),
+    )
+    person = default_person(reading) if any(not named.subject for named in reading.named) else None
+    return [lookup, _person(reading, person.name, shape, rows)] if person else [lookup]
+
+
+def _asked_facts(reading: Reading, shape: Shape, subject: str) -> list[Ref | Dimension]:
+    """Return what is asked of the thing: columns, "who directed", "is it a comedy", "longer than"."""
+    schema = reading.schema
+    shows: list[Ref | Dimension] = [*reading.shows, *(m.ref for m in shape.measures if m.ref)]
+    shows += [s.by for s in reading.superlatives if s.by]
+    shows += [head.dimension for head in shape.heads]
+    reading.use(*(head.at for head in shape.heads))
+    for clause in [f.clause for f in reading.filters]:
+        if clause[0].operator in {"has", "="} and schema.column(clause[0].ref).role == "dimension":
+            shows.append(clause[0].ref)  # "is it a comedy" is answered by saying what it is
+            shape.clauses.remove(clause)
     use_marks(reading)
     shows += [ref for span in reading.spans if not span.used and (ref := hinted(reading, span))]
     for at, span in enumerate(reading.spans):
-        if span.tagged(Tag.OR, Tag.MORE_THAN, Tag.LESS_THAN) or (span.has("colverb") and not span.used):
-            if span.has("colverb"):
-                ref = reading.numeric(span)
-                if ref and not shows and schema.one_row_path(schema.subject(subject).table, ref.table):
-                    shows.append(ref)
+        if span.has("colverb") and not span.used and not shows and (ref := reading.numeric(span)):
+            shows += [ref] if schema.one_row_path(schema.subject(subject).table, ref.table) else []
+        if span.has("colverb", "verb") or span.tagged(Tag.OR, Tag.MORE_THAN, Tag.LESS_THAN, Tag.AVERAGE, Tag.SUM):
             reading.use(at)
-        if span.tagged(Tag.AVERAGE, Tag.SUM) or span.has("verb"):
-            reading.use(at)
-    names = tuple(_names(reading.named))
-    looked = [ref for ref in dict.fromkeys(shows) if not _same_label(reading, ref, subject)]
-    lookup = Query(
-        "lookup", subject, tuple(shape.clauses), show=tuple(looked or _all_facts(reading, subject)), names=names
-    )
-    orders = [s for s in reading.superlatives if s.by]
-    queries = [lookup.with_(orders=tuple(Order(s.by, s.descending) for s in orders if s.by))]
-    if any(not n.subject for n in reading.named) and (person := default_person(reading)):
-        queries.append(_person(reading, person.name, shape, rows))
-    return queries
+    return [fact for fact in dict.fromkeys(shows) if not _same_label(reading, fact, subject)]
 
 
 def _names(named: list[Named]) -> list[str]:

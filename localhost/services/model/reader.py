@@ -94,4 +94,4 @@ def _refuse_relations(reading: Reading) -> None:
         before = reading.previous(named.at, Tag.OF, Tag.IN, Tag.BY)
         alone = len(reading.named) == 1
         if alone and before and before[1].tagged(Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN) and not before[1].used:
-            raise UnclearError("leftover", " ".join(token.text for token in before[1].tokens), named.text)
+            raise UnclearError("leftover", before[1].said, named.text)

@@ -123,7 +123,12 @@ class Reading:
 
     def mentions(self, kind: str) -> Iterator[tuple[int, Span, Meaning]]:
         """Yield the unused spans that can be ``kind``, with their first such meaning."""
+        doubtful = kind == "subject" and any(
+            span.has("subject") and not span.tagged(Tag.FILLER) for span in self.spans
+        )  # "show" is a series only where nothing else is asked about
         for index, span in enumerate(self.spans):
+            if doubtful and span.tagged(Tag.FILLER):
+                continue
             if not span.used and (found := span.all(kind)):  # pyright: ignore[reportArgumentType] - one of Kind
                 yield index, span, found[0]
 

@@ -5,7 +5,7 @@ import re
 from localhost.services.model.bounds import hinted, speaks_of_average
 from localhost.services.model.comparing import compares
 from localhost.services.model.lexicon import Tag
-from localhost.services.model.reading import Named, Reading
+from localhost.services.model.reading import Named, Reading, UnclearError
 from localhost.services.model.spans import Span
 from shared.catalog import Subject
 
@@ -47,6 +47,7 @@ def default_person(reading: Reading) -> Subject | None:
 def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:  # noqa: PLR0911 - a list of signs
     """Return the subject (None: cannot tell) and whether the name is of the thing that rows are about."""
     before, after = _near(reading, at)
+    _refuse_chain(reading, at)
     person = default_person(reading)
     if before and (apposed := [m for m in before.all("subject") if not m.plural]) and not before.tagged(Tag.FILLER):
         subject = reading.schema.subject(apposed[0].subject)
@@ -74,6 +75,22 @@ def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:  # noqa: PL
             return _thing(reading), True
         return person, False
     return _by_question(reading, at, person)
+
+
+def _refuse_chain(reading: Reading, at: int) -> None:
+    """Refuse "films by the director of ___", which would need the director first."""
+    link = reading.previous(at)
+    if link is None or not link[1].tagged(Tag.OF):
+        return
+    owner = reading.previous(link[0])
+    if owner is None:
+        return
+    person = any(reading.schema.subject(m.subject).person and not m.plural for m in owner[1].all("subject"))
+    before = reading.previous(owner[0])
+    if (person and before and (before[1].has("phrase") or before[1].tagged(Tag.BY, Tag.PER))) or (
+        owner[1].has("phrase") and len(owner[1].tokens) > 1
+    ):
+        raise UnclearError("leftover", owner[1].said, reading.spans[at].said)
 
 
 def _near(reading: Reading, at: int) -> tuple[Span | None, Span | None]:

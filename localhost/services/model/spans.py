@@ -33,6 +33,11 @@ class Span:
         """The folded words."""
         return " ".join(token.norm for token in self.tokens)
 
+    @property
+    def said(self) -> str:
+        """The words as they were typed."""
+        return self.text or " ".join(token.text for token in self.tokens)
+
     def tagged(self, *tags: Tag) -> bool:
         """Whether the span can have one of these tags."""
         return any(meaning.tag in tags for meaning in self.meanings if meaning.tag)

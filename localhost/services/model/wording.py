@@ -15,7 +15,8 @@ _PERIODS = frozenset({"year", "decade", "month", "año", "década", "mes"})
 _TEXTS: dict[Language, dict[str, str]] = {
     "en": {
         "none": "Nothing in the data matches that.",
-        "spelling": "Nothing in the data matches that; is “{name}” spelled as the data has it?",
+        "spelling": "Nothing in the data matches that: “{name}” may be spelled otherwise there, "
+        "or what is asked is not known.",
         "empty": "The data holds no value for that.",
         "is": "The {name} is {value}.",
         "and": " and ",
@@ -40,7 +41,8 @@ _TEXTS: dict[Language, dict[str, str]] = {
     },
     "es": {
         "none": "Nada en los datos coincide con eso.",
-        "spelling": "Nada en los datos coincide con eso; ¿se escribe «{name}» así en los datos?",
+        "spelling": "Nada en los datos coincide con eso: puede que «{name}» se escriba allí de otra "
+        "forma, o que no se sepa lo que se pregunta.",
         "empty": "Los datos no tienen ningún valor para eso.",
         "is": "{article} {name} es {value}.",
         "and": " y ",
@@ -230,6 +232,9 @@ class _Sentence:
             return self._texts["tied"].format(count=found.row_count, items=items)
         if self._names[0] in _PERIODS:
             return self._over_time(measure)
+        if not self._ranked():
+            items = self._joined([self._item(row, measure) for row in found.rows[:_NAMED]])
+            return f"{self._texts['list'].format(count=found.row_count, items=items)} {self._extent(measure)}".strip()
         complete = found.row_count <= len(found.rows)
         shown = found.rows if complete else found.rows[:_NAMED]
         items = self._joined([self._item(row, measure) for row in shown])
@@ -237,6 +242,12 @@ class _Sentence:
         key = "all" if complete else "first"
         text = self._texts[key].format(measure=name, count=found.row_count, items=items, are=self._texts["is_are"])
         return f"{text} {extent}" if not complete and (extent := self._extent(measure)) else text
+
+    def _ranked(self) -> bool:
+        """Whether the rows are in the order of a figure and not of what they are called."""
+        label = re.match(r"SELECT (\S+) AS", self._found.sql)
+        ordered = re.findall(r"ORDER BY (\S+?),?(?:\s|$)", self._found.sql)
+        return not ordered or ordered[-1] not in {self._found.columns[0], label.group(1) if label else ""}
 
     def _item(self, row: Sequence[Any], measure: int) -> str:
         value = row[measure]

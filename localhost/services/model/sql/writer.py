@@ -58,7 +58,23 @@ class SqlWriter:
     def _total(self, query: Query) -> str:
         source = self._write.source(query)
         figures = [self._figure(source, measure, query) for measure in query.measures]
+        if query.limit:
+            return self._total_of_first(source, query)
         return select(figures, source.text())
+
+    def _total_of_first(self, source: Source, query: Query) -> str:
+        """Write figures over the first rows of a ranking."""
+        refs = dict.fromkeys(measure.ref for measure in query.measures if measure.ref)
+        source.where += [f"{order.by} IS NOT NULL" for order in query.orders]
+        terms = [*self._write.order_terms(source, query), str(self._write.label(query))]
+        first = select([(str(ref), ref.column) for ref in refs], source.text(), order_by(terms), limit(query.limit))
+        figures = [
+            (f"{measure.aggregate.upper()}({measure.ref.column})", measure) for measure in query.measures if measure.ref
+        ]
+        columns = [
+            (f"ROUND({text}, 2)", alias(self._naming.measure(measure, query.subject))) for text, measure in figures
+        ]
+        return select(columns, f"FROM ({first}) AS ranked")
 
     def _figure(self, source: Source, measure: Measure, query: Query) -> Column:
         """Return a measure as a column; a count of a dimension's values counts the first dimension that is shown."""
@@ -77,14 +93,18 @@ class SqlWriter:
             source.where.append(self._write.among(source, query))
         elif query.among:
             havings.append(self._write.among(source, query))
-        havings += [f"{figure} IS NOT NULL" for figure in self._ranked_figures(source, query)]
+        if not query.among:  # what is compared by name is shown even where it has no figure
+            havings += [f"{figure} IS NOT NULL" for figure in self._ranked_figures(source, query)]
         having = f"HAVING {' AND '.join(dict.fromkeys(havings))}" if havings else ""
         rows = " ".join(filter(None, [source.text(), f"GROUP BY {', '.join(groups)}", having]))
         terms = [self._order_term(source, order) for order in query.orders]
+        columns = [*grouped, *figures]
         if query.limit == 1 and terms:
-            return _winners([*grouped, *figures], terms, rows, grouped[0][1])
+            return _winners(columns, terms, rows, grouped[0][1])
         terms += [name for expression, name in grouped if f"{expression} ASC" not in terms]
-        return select([*grouped, *figures], rows, order_by(terms), limit(query.limit))
+        if having:
+            return _ordered_outside(columns, rows, terms, query.limit)
+        return select(columns, rows, order_by(terms), limit(query.limit))
 
     def _ranked_figures(self, source: Source, query: Query) -> Iterator[str]:
         for order in query.orders:
@@ -106,14 +126,14 @@ class SqlWriter:
         counted = alias(self._naming.measure(Measure("count"), query.subject))
         test = " AND ".join(self._write.clause(source, clause) for clause in query.share)
         matching = f"SUM(CASE WHEN {test} THEN 1 ELSE 0 END)"
-        share = f"ROUND(100.0 * {matching} / COUNT(*), 2)"
+        share = f"ROUND(100 * {matching} / COUNT(*), 2)"
         if not query.dimensions:
             part, whole = _PART[self._language]
             return select([(share, percentage), (matching, part), ("COUNT(*)", whole)], source.text())
         grouped, groups = self._write.dimensions(source, query)
         if not query.share:
             everything = select([("COUNT(*)", "COUNT(*)")], self._write.source(query).text())
-            share = f"ROUND(100.0 * COUNT(*) / ({everything}), 2)"
+            share = f"ROUND(100 * COUNT(*) / ({everything}), 2)"
         terms = [grouped[0][1]] if query.dimensions[0].bin else [f"{percentage} DESC", grouped[0][1]]
         columns = [*grouped, (share, percentage), ("COUNT(*)", counted)]
         return select(columns, source.text(), f"GROUP BY {', '.join(groups)}", order_by(terms))
@@ -151,3 +171,19 @@ def _winners(columns: Sequence[Column], terms: Sequence[str], rows: str, first: 
     """Return the first row and all that tie with it: one winner of several would be half the truth."""
     ranked = select([*columns, (f"RANK() OVER ({order_by(terms)})", "place")], rows)
     return select(same(columns), f"FROM ({ranked}) AS ranked", "WHERE place = 1", order_by([first]), limit(_MOST_TIES))
+
+
+def _ordered_outside(columns: Sequence[Column], rows: str, terms: Sequence[str], count: int | None) -> str:
+    """Write groups that a query around them orders: after a HAVING, Spark orders by no aggregate that is not shown."""
+    keys: list[Column] = []
+    outside: list[str] = []
+    names = {name for _, name in columns}
+    for number, term in enumerate(terms, start=1):
+        expression, direction = term.rsplit(" ", 1) if term.endswith((" ASC", " DESC")) else (term, "ASC")
+        if expression in names:
+            outside.append(f"{expression} {direction}")
+        else:
+            keys.append((expression, f"order_{number}"))
+            outside.append(f"order_{number} {direction}")
+    inside = select([*columns, *keys], rows)
+    return select(same(columns), f"FROM ({inside}) AS grouped", order_by(outside), limit(count))
