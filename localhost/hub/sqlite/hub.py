@@ -1,7 +1,9 @@
 """The durable task hub."""
 
+import asyncio
 from pathlib import Path
 
+from localhost.hub.sqlite import schema
 from localhost.hub.sqlite.entities import Entities
 from localhost.hub.sqlite.entity_store import EntityViews
 from localhost.hub.sqlite.failpoints import failpoint
@@ -41,6 +43,11 @@ class SqliteHub(Work, Instances, EntityViews):
     async def stop(self) -> None:
         """Close the hub; what is out comes out again at the next start."""
         await self._state.close()
+
+    async def backup(self, target: Path) -> None:
+        """Write everything that is on disk now into a new file, which is a hub of its own; work goes on meanwhile."""
+        await self._state.writer.durable()
+        await asyncio.to_thread(schema.copy, self._state.path, target)
 
     def _wake_entities(self) -> None:
         for entity in list(self._state.entities.values()):

@@ -6,7 +6,7 @@ Times are microseconds since 1970, UTC.
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from localhost.hub.interface import HubError
@@ -106,7 +106,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         for pragma in (
-            "busy_timeout=5000",
+            "busy_timeout=1000",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
@@ -143,3 +143,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA busy_timeout=5000")
     return connection
+
+
+def copy(path: Path, target: Path) -> None:
+    """Copy a hub that may be in use, as of one moment, into a new file."""
+    with closing(open_reader(path)) as source, closing(sqlite3.connect(target)) as destination:
+        source.backup(destination)

@@ -12,6 +12,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 MAX_STATEMENTS = 2_000
 LINGER = 0.002
 CHECKPOINT_BYTES = 8 * 1024 * 1024
+CHECKPOINT_PAUSE = 5.0
 
 
 class StorageError(HubError):
@@ -51,6 +53,7 @@ class Writer:
         self._futures: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._round = 0
+        self._checkpoint_after = 0.0
         self._idle = threading.Event()
         self._idle.set()
         self._thread = threading.Thread(target=self._commits, name="hub-commits", daemon=True)
@@ -184,8 +187,15 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Copy the log into the file when it has grown long."""
-        if not self._log.exists() or self._log.stat().st_size < CHECKPOINT_BYTES:
+        if time.monotonic() < self._checkpoint_after or self._log.stat().st_size < CHECKPOINT_BYTES:
             return
         failpoint("checkpoint.before")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        try:
+            busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:  # somebody reads, a backup perhaps: commits must not wait for that each time
+                self._checkpoint_after = time.monotonic() + CHECKPOINT_PAUSE
+        except sqlite3.Error as error:
+            # What was committed is in the log and stays there.
+            self._checkpoint_after = time.monotonic() + CHECKPOINT_PAUSE
+            log.warning("The log of the task hub could not be folded into its file: %s", error)
         failpoint("checkpoint.after")

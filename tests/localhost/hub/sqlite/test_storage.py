@@ -206,3 +206,33 @@ async def test_a_damaged_last_frame_loses_that_commit_alone(hub, tmp_path):
     assert (await state(after)).output.value == '"done"'
     assert await after.get_instance("two", payloads=False) is None
     await after.stop()
+
+
+async def test_a_log_that_cannot_be_folded_loses_nothing(hub, monkeypatch, crash):
+    monkeypatch.setattr(writer, "CHECKPOINT_BYTES", 0)
+    real = hub._state.writer._connection
+    hub._state.writer._connection = Refusing(real, lambda sql: "checkpoint" in sql)
+    await start(hub)
+    hub._state.writer._connection = real
+    async with crash() as after:
+        assert (await step(after)).instance == "one"
+
+
+async def test_a_backup_of_a_running_hub_is_a_hub(hub, tmp_path):
+    await finished(hub, "over")
+    await begun(hub, "one", schedule(1))
+    starting = [asyncio.create_task(start(hub, f"more-{n}")) for n in range(50)]
+    await hub.backup(tmp_path / "backup.db")
+    await asyncio.gather(*starting)
+    after = SqliteHub(tmp_path / "backup.db")
+    await after.start()
+    assert (await state(after, "over")).output.value == '"done"'
+    assert (await activity(after)).request.taskId == 1
+    await after.stop()
+
+
+async def test_a_hub_that_could_not_start_can_be_stopped(hub, tmp_path):
+    second = SqliteHub(tmp_path / "hub.db")
+    with pytest.raises(HubFileError):
+        await second.start()
+    await second.stop()
