@@ -15,7 +15,7 @@ _SPANISH = frozenset(
     "cuanto cuánto quien quién quienes quiénes cuando cuándo donde dónde como cómo por para con sin entre desde hasta "
     "antes después despues más mas menos mejor mejores peor peores es son fue fueron hay tiene tienen su sus lo se en "
     "hola buenas gracias anterior anteriores posterior posteriores primer primera primeros primeras ultimo último "
-    "ultima última dura duran duracion valoracion nota votos genero generos decada decadas director directores "
+    "ultima última dura duran duracion valoracion nota votos genero generos decada decadas directores "
     "comedias dime muestra muéstrame muestrame dame lista compara año años cada según segun película "
     "peliculas películas".split()
 )

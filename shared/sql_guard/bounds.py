@@ -11,6 +11,7 @@ from shared.sql_guard.reasons import refusal
 from shared.sql_guard.values import COLLECTED, LISTED, YEARS, Value, combined, joined, low_high
 
 MAX_DIGITS = 100
+MAX_ACCURACY = 1_000_000
 # Results that are all of their arguments put together.
 _JOINING = frozenset(
     """
@@ -217,6 +218,13 @@ def _digits(name: str, values: Sequence[Value], texts: Sequence[str | None], lim
     return result if name.startswith("format") else _rounded(name, values[0], result) if values else result
 
 
+def _percentile(name: str, values: Sequence[Value], _texts: Sequence[str | None], _limit: int) -> Value:
+    """PERCENTILE_APPROX(x, p, accuracy)."""
+    if len(values) > 2:
+        _high(name, values[2], MAX_ACCURACY)
+    return combined(values)
+
+
 def _histogram(name: str, values: Sequence[Value], _texts: Sequence[str | None], limit: int) -> Value:
     """HISTOGRAM_NUMERIC(x, bins)."""
     return combined(values).with_size(_high(name, _argument(values, 1), limit))
@@ -243,6 +251,8 @@ _MAKERS: Mapping[str, Callable[[str, Sequence[Value], Sequence[str | None], int]
     "round": _digits,
     "bround": _digits,
     "histogram_numeric": _histogram,
+    "percentile_approx": _percentile,
+    "approx_percentile": _percentile,
     "window": _windowed,
 }
 

@@ -282,6 +282,8 @@ def _lateral(node: Expr) -> str:
 
 def _sample(node: Expr) -> str:
     part = node.args.get
+    if not all(isinstance(value, exp.Literal) for value in node.args.values() if value is not None):
+        raise refusal("unsupported", "TABLESAMPLE takes plain numbers.")
     if (percent := part("percent")) is not None:
         amount = f"{emit(percent)} PERCENT"
     elif (size := part("size")) is not None:

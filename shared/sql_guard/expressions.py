@@ -7,9 +7,9 @@ from sqlglot import Expr, exp
 
 from shared.sql_guard.bounds import bounded_call, days, today
 from shared.sql_guard.calls import call_value, literal_text, window_value
-from shared.sql_guard.functions import ALLOWED, TELLING_WORDS, TIME_WORDS
+from shared.sql_guard.functions import ALLOWED, HIDDEN, TELLING_WORDS, TIME_WORDS
 from shared.sql_guard.nodes import children
-from shared.sql_guard.patterns import check_pattern
+from shared.sql_guard.patterns import check_like, check_pattern
 from shared.sql_guard.reasons import refusal
 from shared.sql_guard.scopes import Scope, find_column
 from shared.sql_guard.values import MAX_MADE, MAX_SIZE, Value, combined, joined, low_high
@@ -81,6 +81,8 @@ class Expressions:
             exp.In: self._in,
             exp.Exists: self._exists,
             exp.RegexpLike: self._regexp,
+            exp.Like: self._like,
+            exp.ILike: self._like,
             exp.Kwarg: self._kwarg,
             exp.Extract: self._extract,
             **queries,
@@ -216,6 +218,11 @@ class Expressions:
     def _scalar(self, node: Expr, scope: Scope) -> Value:
         return self._subquery(node, scope, tied=False)
 
+    def _like(self, node: Expr, scope: Scope) -> Value:
+        for literal in node.args["expression"].find_all(exp.Literal):
+            check_like(literal.name)
+        return self._parts(node, scope)
+
     def _regexp(self, node: Expr, scope: Scope) -> Value:
         pattern: Expr = node.args["expression"]
         for literal in pattern.find_all(exp.Literal):
@@ -224,8 +231,8 @@ class Expressions:
 
 
 def _check_names(*names: str) -> None:
-    if "_metadata" in names:
-        raise refusal("hidden_column", "_metadata tells of files, and is not read.")
+    if HIDDEN in names:
+        raise refusal("hidden_column", f"{HIDDEN} tells of files, and is not read.")
 
 
 def _arithmetic(kind: type[Expr], operands: list[Value], result: Value) -> Value:

@@ -10,7 +10,7 @@ AGGREGATES = frozenset(
     """
     any any_value approx_count_distinct approx_percentile approx_top_k array_agg avg bit_and bit_or bit_xor
     bitmap_and_agg bitmap_construct_agg bitmap_or_agg bool_and bool_or collect_list collect_set corr count
-    count_if count_min_sketch covar_pop covar_samp every first first_value grouping grouping_id histogram_numeric
+    count_if covar_pop covar_samp every first first_value grouping grouping_id histogram_numeric
     hll_sketch_agg hll_union_agg kurtosis last last_value listagg max max_by mean median min min_by mode percentile
     percentile_approx percentile_cont percentile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2
     regr_slope regr_sxx regr_sxy regr_syy skewness some std stddev stddev_pop stddev_samp string_agg sum
@@ -126,7 +126,9 @@ _REFUSED = {
 TELLING_WORDS = frozenset(
     "user current_user session_user current_catalog current_database current_schema current_path current_role".split()
 )
-# The same, harmless.
+# A column that every table of files has, and nobody sees.
+HIDDEN = "_metadata"
+# Calls like these, harmless.
 TIME_WORDS = frozenset(
     "current_date current_timestamp current_time localtimestamp localtime curdate current_timezone grouping__id".split()
 )

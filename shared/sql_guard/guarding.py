@@ -7,9 +7,11 @@ from sqlglot import Expr, exp
 from shared.catalog import Dataset
 from shared.errors import SqlRefusedError
 from shared.sql_guard import GuardedSql
+from shared.sql_guard.calls import call_name
 from shared.sql_guard.emit import emit
+from shared.sql_guard.functions import HIDDEN, check_function
 from shared.sql_guard.queries import Queries
-from shared.sql_guard.reading import read_statement
+from shared.sql_guard.reading import Statement, read_statement
 from shared.sql_guard.reasons import refusal
 from shared.sql_guard.text import check_characters, check_text
 
@@ -22,19 +24,30 @@ _WRITES = re.compile(
 
 def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
     """Return ``sql`` as it may run, or refuse it."""
-    tree = _read(check_text(sql))
-    tree, limited = _limited(tree, row_limit)
+    tree, limited = _limited(_read(check_text(sql)).tree, row_limit)
     written = emit(tree)
     # What runs is checked, not what it was made from: the text is read again, and has to say the same.
     again = read_statement(check_characters(written))
-    if emit(again) != written:
+    if emit(again.tree) != written:
         raise refusal("unsupported", "That can be read in two ways; write a plainer query.")
     queries = Queries(dataset)
-    queries.check(again)
+    queries.check(again.tree)
+    _check_nothing_was_passed_over(again.nodes, queries)
     return GuardedSql(written, tuple(queries.tables), tuple(queries.columns), row_limit, limited)
 
 
-def _read(sql: str) -> Expr:
+def _check_nothing_was_passed_over(nodes: list[Expr], queries: Queries) -> None:
+    """Refuse a table, a call or a hidden column in a place that the analysis did not look at."""
+    for node in nodes:
+        if isinstance(node, exp.Table) and id(node) not in queries.seen:
+            raise refusal("table", "A table stands where none is expected; write a plainer query.")
+        if isinstance(node, exp.Anonymous) and not isinstance(node.parent, exp.Table):
+            check_function(call_name(node))
+        if isinstance(node, exp.Identifier) and node.name.lower() == HIDDEN:
+            raise refusal("hidden_column", f"{HIDDEN} tells of files, and is not read.")
+
+
+def _read(sql: str) -> Statement:
     try:
         return read_statement(sql)
     except SqlRefusedError as refused:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sqlglot import Expr, exp
 
+from shared.sql_guard.emit import emit
 from shared.sql_guard.reasons import refusal
 from shared.sql_guard.scopes import Scope
 from shared.sql_guard.values import MAX_FANOUT, MAX_ROWS_ALONE, Rows, Value
@@ -16,7 +17,7 @@ _ADVICE = "Join each table with an equality between its columns and those of the
 
 def links_of(condition: Expr, sides: Sides) -> set[Link]:
     """Return the pairs of relations (as bits) that ``condition`` ties together by an equality that always holds."""
-    return _collect(condition, sides, _link)
+    return set(_collect(condition, sides, _link).values())
 
 
 def ties_to_outer(condition: Expr, sides: Sides) -> bool:
@@ -24,7 +25,8 @@ def ties_to_outer(condition: Expr, sides: Sides) -> bool:
     return bool(_collect(condition, sides, _outer_link))
 
 
-def _collect(node: Expr, sides: Sides, link: Callable[[Value, Value], Link | None]) -> set[Link]:
+def _collect(node: Expr, sides: Sides, link: Callable[[Value, Value], Link | None]) -> dict[str, Link]:
+    """Return what ties two sides together, by the equality that does."""
     if isinstance(node, exp.Paren):
         return _collect(node.this, sides, link)
     if isinstance(node, exp.And | exp.Or):
@@ -34,11 +36,14 @@ def _collect(node: Expr, sides: Sides, link: Callable[[Value, Value], Link | Non
             operands.append(node.args["expression"])
             node = node.this
         found = [_collect(operand, sides, link) for operand in (*operands, node)]
-        return set[Link]().union(*found) if kind is exp.And else found[0].intersection(*found[1:])
+        if kind is exp.And:
+            return {equality: pair for links in found for equality, pair in links.items()}
+        # An equality of one branch is no equality of the whole; one that is in all of them is.
+        return {equality: pair for equality, pair in found[0].items() if all(equality in links for links in found)}
     if isinstance(node, exp.EQ | exp.NullSafeEQ) and id(node) in sides:
         pair = link(*sides[id(node)])
-        return {pair} if pair else set()
-    return set()
+        return {emit(node): pair} if pair else {}
+    return {}
 
 
 def _link(left: Value, right: Value) -> Link | None:

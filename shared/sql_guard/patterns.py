@@ -9,6 +9,7 @@ from shared.sql_guard.reasons import refusal
 
 MAX_PATTERN = 1_000
 MAX_WILDCARDS = 6
+MAX_LIKE_WILDCARDS = 10
 # A counted repetition this long is as bad as an endless one.
 _LONG = 10
 
@@ -77,6 +78,12 @@ def check_pattern(pattern: str) -> None:
             last, atom = None, text
             top.has_separator |= _is_separator(text)
             top.starts[-1] += text if kind == "char" else "\\"
+
+
+def check_like(pattern: str) -> None:
+    """Refuse a LIKE pattern with so many % that Spark, which makes a regular expression of it, may not come back."""
+    if pattern.count("%") > MAX_LIKE_WILDCARDS:
+        raise _boundless()
 
 
 def _boundless() -> SqlRefusedError:

@@ -31,6 +31,11 @@ class Queries:
         return sorted(self._relations.tables)
 
     @property
+    def seen(self) -> set[int]:
+        """The ids of the nodes in FROM that were looked up."""
+        return self._relations.seen
+
+    @property
     def columns(self) -> list[str]:
         """The columns of them that are read, as schema.table.column."""
         return sorted(self._expressions.columns)

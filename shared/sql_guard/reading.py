@@ -9,6 +9,7 @@ different queries.
 import logging
 import re
 from functools import cache
+from typing import NamedTuple
 
 from sqlglot import ErrorLevel, Expr, exp
 from sqlglot.dialects.databricks import Databricks
@@ -59,8 +60,15 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.
 _ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": "\\%", "_": "\\_"}
 
 
-def read_statement(sql: str) -> Expr:
-    """Return the tree of the one statement in ``sql``, which met the text rules, made of nothing but what is listed.
+class Statement(NamedTuple):
+    """One statement as a tree, and all of its nodes."""
+
+    tree: Expr
+    nodes: list[Expr]
+
+
+def read_statement(sql: str) -> Statement:
+    """Return the one statement in ``sql``, which met the text rules; it is made of nothing but what is listed.
 
     Raises:
         SqlRefusedError: it does not parse, is more than one statement, or holds what is not listed.
@@ -84,7 +92,7 @@ def read_statement(sql: str) -> Expr:
         raise refusal("several_statements", "Send one statement only.")
     nodes = check_nodes(statements[0])
     _unmark(nodes)
-    return statements[0]
+    return Statement(statements[0], nodes)
 
 
 @cache
@@ -104,6 +112,8 @@ def _prepared(tokens: list[Token], sql: str) -> list[Token]:
         kind = token.token_type
         if kind in (_T.STRING, _T.RAW_STRING):
             text = _text(token, sql)
+            if MARK in text:
+                raise refusal("control_character", "A string holds a control character.")
             previous = prepared[-1] if prepared else None
             if previous is not None and previous.token_type is _T.STRING:
                 # 'it''s' is one string with a quote in it, 'it' 's' is two that Spark puts together.

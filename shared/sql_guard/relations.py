@@ -33,10 +33,12 @@ class Relations:
 
     Attributes:
         tables: the base tables that were read, as schema.table.
+        seen: the ids of the nodes that were looked up.
     """
 
     def __init__(self, dataset: Dataset, expressions: Expressions, query: Query) -> None:
         self.tables: set[str] = set()
+        self.seen: set[int] = set()
         self._known = _known(dataset)
         self._expressions = expressions
         self._query = query
@@ -135,6 +137,7 @@ class Relations:
         self._joins(node.args.get("joins") or (), scope, first)
 
     def _table(self, node: Expr, scope: Scope) -> None:
+        self.seen.add(id(node))
         alias = node.args.get("alias")
         if isinstance(node.this, exp.Anonymous):
             if node.args.get("db") is not None:

@@ -136,7 +136,7 @@ class _Target:
 def _target(reading: Reading, first: int, last: int) -> _Target | None:
     """Return what the number between spans ``first`` and ``last`` is about."""
     front = _column_before(reading, first)
-    behind = reading.following(last, Tag.OF)
+    behind = reading.following(last, Tag.OF, Tag.IN)
     if behind and not behind[1].used and (target := _column_behind(reading, first, behind[0], front)):
         return target
     if front:
@@ -214,6 +214,8 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
         return counts and _other_head(reading, at, target.subject)
     if ref and reading.schema.column(ref).role == "time":
         return False
+    if _stands_alone(reading, at):
+        return False  # "rating of 300" asks for a film
     ranked = any(reading.spans[index].has("high", "low") for index in used)
     follower = reading.following(at)
     if (
@@ -225,6 +227,13 @@ def _is_exact(reading: Reading, at: int, target: _Target) -> bool:
     if not target.unit and any(reading.spans[index].has("colverb") for index in used):
         return False  # "the last five ..." says nothing of how long they last
     return bool(used) and not ranked and (used[0] == at + 1 or used[0] < at)
+
+
+def _stands_alone(reading: Reading, at: int) -> bool:
+    """Whether nothing but a column is said besides the number, which is then a name."""
+    others = any(span.has("subject", "value", "high", "low") for span in reading.spans)
+    link = reading.previous(at)
+    return not others and link is not None and link[1].tagged(Tag.OF) and reading.following(at) is None
 
 
 def _other_head(reading: Reading, at: int, subject: str) -> bool:

@@ -55,7 +55,8 @@ def take_capitals(
 def _run_end(tokens: Sequence[Token], at: int, unknown: set[int], quoted: set[int]) -> int:
     """Return where the run of capitalised words that begins at ``at`` ends; ``at`` where none begins."""
     first = tokens[at]
-    number_first = first.kind == "number" and at + 1 < len(tokens) and tokens[at + 1].capital
+    ahead = at + 2 if at + 1 < len(tokens) and tokens[at + 1].norm == ":" else at + 1
+    number_first = first.kind == "number" and ahead < len(tokens) and tokens[ahead].capital
     if id(first) in quoted or not (first.capital or number_first):
         return at
     if at == 0 and id(first) not in unknown and first.norm not in _ARTICLES:

@@ -52,5 +52,6 @@ def _carries_meaning(reading: Reading, span: Span) -> bool:
         return False
     for meaning in span.all("column"):
         if meaning.ref and reading.schema.column(meaning.ref).role in {"label", "key"}:
-            return False
+            before = reading.previous(reading.spans.index(span))
+            return before is not None and before[1].tagged(Tag.IN)
     return True

@@ -121,6 +121,11 @@ def use_marks(reading: Reading) -> None:
             reading.use(at)
 
 
+def use_joints(reading: Reading) -> None:
+    """Use the "or" between names."""
+    reading.use(*(at for at, span in enumerate(reading.spans) if span.tagged(Tag.OR)))
+
+
 def compare_names(reading: Reading) -> bool:
     """Make two or more people compared into a dimension limited to them."""
     people = [named for named in reading.named if named.subject and not named.title]

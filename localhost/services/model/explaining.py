@@ -12,14 +12,14 @@ _OPERATORS: dict[Language, dict[str, str]] = {
         "=": "{} {}", ">=": "{} at least {}", ">": "{} above {}", "<=": "{} at most {}", "<": "{} below {}",
         "between": "{} from {} to {}", "null": "no {}", "not null": "a {}", "contains": "{} with '{}' in it",
         "starts": "{} beginning with '{}'", "ends": "{} ending in '{}'", "is": "{} '{}'",
-        "named": "{} '{}'", "has": "{} {}",
+        "named": "{} '{}'", "linked": "{}", "has": "{} {}",
     },
     "es": {
         "=": "{} {}", ">=": "{} de al menos {}", ">": "{} por encima de {}", "<=": "{} de hasta {}",
         "<": "{} por debajo de {}", "between": "{} de {} a {}", "null": "sin {}", "not null": "con {}",
         "contains": "{} que contiene '{}'", "starts": "{} que empieza por '{}'", "ends": "{} que termina en '{}'",
         "is": "{} '{}'",
-        "named": "{} '{}'", "has": "{} {}",
+        "named": "{} '{}'", "linked": "{}", "has": "{} {}",
     },
 }  # fmt: skip
 _WORDS: dict[Language, dict[str, str]] = {
@@ -175,7 +175,7 @@ class Explainer:
         return f" {_WORDS[self._language]['or']} ".join(self._condition(condition) for condition in clause)
 
     def _condition(self, condition: Condition) -> str:
-        if condition.operator == "named":
+        if condition.operator in {"named", "linked"}:
             name = self._naming.subject(self._schema.subject(condition.subject))
         else:
             name = self._naming.column(condition.ref)

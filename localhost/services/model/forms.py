@@ -64,7 +64,7 @@ def rank_order(shape: Shape, default: Ref | None) -> list[Order]:
         by = superlative.by or default
         if by:
             orders.append(Order(by, superlative.descending))
-    return orders
+    return list(dict.fromkeys(orders))
 
 
 def limit_of(shape: Shape, *, plural: bool) -> int | None:
@@ -134,7 +134,7 @@ def _group(shape: Shape, base: Query, dimensions: list[Dimension], *, plural: bo
         if measure not in measures:
             measures.append(measure)
     for ref in [r for r in reading.shows if isinstance(r, Ref)]:
-        measure = Measure(reading.schema.column(ref).aggregate or "avg", ref)
+        measure = reading.usual(ref)
         if measure not in measures:
             measures.append(measure)
     measures += [h.measure for h in shape.havings if h.measure not in measures]
@@ -180,7 +180,7 @@ def _comparison(shape: Shape, base: Query) -> Query:
     measures += [m for s in reading.superlatives if (m := usual(shape, s)) not in measures]
     measures += [Measure("avg", ref) for ref in _compared_by(reading)]
     for ref in [r for r in reading.shows if isinstance(r, Ref)]:
-        measures.append(Measure(reading.schema.column(ref).aggregate or "avg", ref))
+        measures.append(reading.usual(ref))
     for head in shape.heads:
         if head.dimension == reading.dimensions[0] or head.dimension.ref == reading.dimensions[0].ref:
             reading.use(head.at)
@@ -286,7 +286,7 @@ def _total(shape: Shape, base: Query) -> Query:
     measures = list(shape.measures)
     if not measures or any(isinstance(r, Ref) for r in reading.shows):
         for ref in [r for r in reading.shows if isinstance(r, Ref)]:
-            measure = Measure(reading.schema.column(ref).aggregate or "avg", ref)
+            measure = reading.usual(ref)
             if measure not in measures:
                 measures.append(measure)
     return base.with_(form="total", measures=tuple(measures))

@@ -8,6 +8,7 @@ from localhost.services.model.vocabulary import Ref
 
 _BINS: dict[Tag, Bin] = {Tag.YEAR: "year", Tag.DECADE: "decade", Tag.MONTH: "month"}
 _MARKED = ("by ", "per ", "each ", "por ", "cada ", "in each ")
+_SOFT = ("chang", "vari", "vary", "cambi", "differ")
 _ADVERBS = frozenset(
     {"yearly", "annual", "annually", "monthly", "anual", "anuales", "anualmente", "mensual", "mensualmente"}
 )
@@ -38,13 +39,16 @@ def _take(reading: Reading, at: int, dimension: Dimension) -> None:
 
 
 def _read_list(reading: Reading, at: int, rows: str) -> None:
-    last = at
+    last, span = at, reading.spans[at]
     while True:
         target = reading.following(last, Tag.EACH, Tag.DISTINCT, Tag.OF, Tag.IN)
         if target is None or target[1].used:
             return
         dimension = dimension_of(reading, target[1], rows)
         if dimension is None:
+            if span_of_rows(target[1], rows) and span.tagged(Tag.PER):
+                reading.per_row = True
+                reading.use(at, target[0])
             return
         _take(reading, target[0], dimension)
         reading.use(at, last)
@@ -57,9 +61,16 @@ def _read_list(reading: Reading, at: int, rows: str) -> None:
         last = joint[0]
 
 
+def span_of_rows(span: Span, rows: str) -> bool:
+    """Whether "per film" says no more than that films are what is averaged over."""
+    return any(meaning.subject == rows for meaning in span.all("subject"))
+
+
 def _read_trend(reading: Reading, trends: list[int]) -> None:
     """Group by year, or by decade where it says so, unless there is a period among the dimensions already."""
     reading.use(*trends)
+    if reading.dimensions and all(reading.spans[at].norm.startswith(_SOFT) for at in trends):
+        return  # "how does it change by genre" has nothing to do with time
     reading.trend = True
     if any(dimension.bin for dimension in reading.dimensions):
         return

@@ -50,7 +50,9 @@ def _asked_facts(reading: Reading, shape: Shape, subject: str) -> list[Ref | Dim
     shows += [head.dimension for head in shape.heads]
     reading.use(*(head.at for head in shape.heads))
     for clause in [f.clause for f in reading.filters]:
-        if clause[0].operator in {"has", "="} and schema.column(clause[0].ref).role == "dimension":
+        role = schema.column(clause[0].ref).role
+        listed = clause[0].operator in {"has", "="} and role == "dimension"
+        if listed or (reading.spans[0].tagged(Tag.BE, Tag.DO) and role in {"measure", "time"}):
             shows.append(clause[0].ref)  # "is it a comedy" is answered by saying what it is
             shape.clauses.remove(clause)
     use_marks(reading)
@@ -98,7 +100,7 @@ def _person(reading: Reading, person: str, shape: Shape, rows: str) -> Query:
     among = tuple(Named(n.at, n.text, person, title=False).condition(schema) for n in reading.named)
     rank = schema.rank_of(schema.subject(rows))
     asked = [r for r in reading.shows if isinstance(r, Ref)]
-    measures = [Measure(schema.column(ref).aggregate or "avg", ref) for ref in asked]
+    measures = [reading.usual(ref) for ref in asked]
     measures = [*shape.measures, *(m for m in measures if m not in shape.measures)]
     measures = measures or [Measure("count"), *([Measure("avg", rank)] if rank else [])]
     if Measure("count") not in measures:

@@ -25,7 +25,17 @@ def find_names(question: str, tokens: Sequence[Token], vocabulary: Vocabulary, l
     if capitals_tell(tokens):
         spans = take_capitals(question, spans, tokens, vocabulary, language)
     spans = _mend(spans, vocabulary, language)
-    return take_places(question, spans)
+    return take_places(question, _without_verbs(spans))
+
+
+def _without_verbs(spans: list[Span]) -> list[Span]:
+    """Let "show" at the beginning be what it is, though a dataset may call a series a show."""
+    for span in spans:
+        if not span.tagged(Tag.FILLER, Tag.ARTICLE):
+            break
+        if span.tagged(Tag.FILLER):
+            span.meanings = [meaning for meaning in span.meanings if meaning.kind == "tag"]
+    return spans
 
 
 def force_name(question: str, tokens: Sequence[Token], vocabulary: Vocabulary, language: str) -> list[Span] | None:

@@ -36,6 +36,8 @@ def _read_period(reading: Reading, at: int) -> int:
     ref, used = _time_column(reading, at)
     if ref is None:
         return at
+    if (lead := _unit_before(reading, at)) is not None:
+        used = [*used, lead]
     low, high = _limits(spans[at])
     if end := _range_end(reading, at):
         other, joints = end
@@ -77,6 +79,14 @@ def _time_column(reading: Reading, at: int) -> tuple[Ref | None, list[int]]:
         if not subject.via and (ref := reading.schema.time_of(subject)):
             return ref, used
     return reading.schema.time_of(reading.schema.counted()), used
+
+
+def _unit_before(reading: Reading, at: int) -> int | None:
+    """Return the "year" or "decade" right before a period, unless it says what to group by."""
+    if at == 0 or not reading.spans[at - 1].tagged(Tag.YEAR, Tag.DECADE) or reading.spans[at - 1].used:
+        return None
+    marked = reading.previous(at - 1)
+    return None if marked and marked[1].tagged(Tag.PER, Tag.EACH, Tag.BY, Tag.TREND) else at - 1
 
 
 def _range_end(reading: Reading, at: int) -> tuple[int, list[int]] | None:  # noqa: PLR0911 - one return for each way to say it

@@ -7,7 +7,21 @@ from localhost.services.model.vocabulary import Ref
 
 type Aggregate = Literal["count", "avg", "sum", "min", "max", "median"]
 type Operator = Literal[
-    "=", ">=", ">", "<=", "<", "between", "null", "not null", "contains", "starts", "ends", "is", "named", "has"
+    "=",
+    ">=",
+    ">",
+    "<=",
+    "<",
+    "between",
+    "null",
+    "not null",
+    "contains",
+    "starts",
+    "ends",
+    "is",
+    "named",
+    "linked",
+    "has",
 ]
 type Bin = Literal["year", "decade", "month"]
 

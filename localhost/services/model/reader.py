@@ -2,7 +2,7 @@
 
 from localhost.services.model.bounds import read_bounds
 from localhost.services.model.checks import check_leftovers, check_query
-from localhost.services.model.comparing import compare_names, read_comparison
+from localhost.services.model.comparing import compare_names, compares, read_comparison, use_joints
 from localhost.services.model.forms import build
 from localhost.services.model.grouping import read_groups
 from localhost.services.model.lexicon import Tag
@@ -12,7 +12,7 @@ from localhost.services.model.periods import read_periods
 from localhost.services.model.query import Query
 from localhost.services.model.ranking import read_superlatives
 from localhost.services.model.reading import Reading, UnclearError
-from localhost.services.model.roles import read_names
+from localhost.services.model.roles import read_names, weighs
 from localhost.services.model.schema import Schema
 from localhost.services.model.shape import choose_rows, shape_of
 from localhost.services.model.spans import is_noise
@@ -69,11 +69,16 @@ def _read(reading: Reading) -> tuple[list[Query], Reading]:
     read_missing(reading)
     read_values(reading)
     read_names(reading)
-    compare_names(reading)
+    if compares(reading) or weighs(reading) or reading.tagged(Tag.HOW_MANY, Tag.NUMBER_OF, Tag.AVERAGE, Tag.SUM):
+        compare_names(reading)
     _refuse_relations(reading)
     people = [n for n in reading.named if n.subject and not n.title]
-    for named in people:
-        reading.add(named.at, named.condition(reading.schema))
+    for subject in dict.fromkeys(named.subject for named in people):
+        anyone = [named for named in people if named.subject == subject]
+        reading.add(anyone[0].at, *(named.condition(reading.schema) for named in anyone))
+        if len(anyone) > 1:
+            reading.assumptions.append("either")
+            use_joints(reading)
     reading.named = [n for n in reading.named if n not in people]
     read_superlatives(reading)
     if reading.named:

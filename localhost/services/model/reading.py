@@ -84,6 +84,13 @@ class Reading:
     shows: list[Ref | Dimension] = field(default_factory=list[Ref | Dimension])
     limit: int | None = None
     trend: bool = False
+    per_row: bool = False
+    """Whether figures are wanted "per film": on average."""
+
+    def usual(self, ref: Ref) -> Measure:
+        """Return the figure that a column is usually summed up by."""
+        return Measure("avg" if self.per_row else self.schema.column(ref).aggregate or "avg", ref)
+
     assumptions: list[str] = field(default_factory=list[str])
 
     def tagged(self, *tags: Tag) -> bool:

@@ -18,17 +18,19 @@ def read_names(reading: Reading) -> None:
         if span.kind == "name" and not span.used:
             subject, title = _role(reading, at)
             texts = [span.text]
-            if (not title or compares(reading) or _weighs(reading)) and span.tokens[0].kind != "quoted":
+            if (not title or compares(reading) or weighs(reading)) and span.tokens[0].kind != "quoted":
                 texts = [text for text in _JOINTS.split(span.text) if text]
             span.used = True
             reading.named += [Named(at, text, subject.name if subject else "", title) for text in texts]
 
 
-def _weighs(reading: Reading) -> bool:
+def weighs(reading: Reading) -> bool:
     """Whether a comparative asks for one of several: "which is longer, X or Y"."""
     joints = {token.norm for span in reading.spans if span.kind == "name" for token in span.tokens}
     comparative = any(span.has("high", "low") or span.tagged(Tag.MOST, Tag.LEAST) for span in reading.spans)
-    return comparative and bool(joints & {"or", "o", "vs"})
+    owners = [reading.previous(i) for i, span in enumerate(reading.spans) if span.kind == "name"]
+    owned = any(owner and owner[1].has("phrase") for owner in owners)  # "the best films by X or Y" weighs no names
+    return comparative and bool(joints & {"or", "o", "vs"}) and not owned
 
 
 def default_person(reading: Reading) -> Subject | None:

@@ -18,7 +18,7 @@ def read_texts(reading: Reading) -> None:
     for at, span in enumerate(reading.spans):
         if span.tagged(Tag.IN) and not span.used and (column := _label_after(reading, at)):
             text = next(iter(reading.before(at)), None)
-            if text and _is_text(reading, text[1]):
+            if text and _is_text(reading, text[1]) and not _is_kind(reading, text[0]):
                 lead = reading.previous(text[0], Tag.THE_WORD)
                 reading.use(at, column[0], text[0], *_leading(reading, text[0]))
                 if lead and lead[1].tagged(Tag.WITH, Tag.HAVE, Tag.CONTAINS, Tag.KNOWN):
@@ -45,6 +45,13 @@ def _read_text(reading: Reading, at: int, operator: Operator) -> None:
 def _leading(reading: Reading, at: int) -> list[int]:
     """Return the spans of "the word" right before ``at``."""
     return [i for i, span in reading.before(at) if span.tagged(Tag.THE_WORD) and i >= at - 2][:1]
+
+
+def _is_kind(reading: Reading, at: int) -> bool:
+    """Whether "a number in the title" means a kind of thing and not the word."""
+    span = reading.spans[at]
+    quoted = span.kind == "name" and span.tokens[0].kind == "quoted"
+    return not quoted and at > 0 and reading.spans[at - 1].tokens[-1].norm in {"a", "an", "un", "una"}
 
 
 def _is_text(reading: Reading, span: Span) -> bool:
@@ -87,8 +94,17 @@ def read_missing(reading: Reading) -> None:
         if span.used or not (negated or having):
             continue
         target = reading.following(at, Tag.KNOWN)
-        if target is None or target[1].used or not (found := _missing_column(reading, target[1])):
+        if target is None or target[1].used:
             continue
+        if negated and (linked := _linked(reading, target[1])):
+            reading.use(at, target[0])
+            reading.add(at, linked)
+            continue
+        if not (found := _missing_column(reading, target[1])):
+            continue
+        follower = reading.following(target[0])
+        if negated and follower and follower[0] == target[0] + 1 and follower[1].has("subject"):
+            continue  # "no rated films" is about all of somebody's films
         beyond = reading.following(target[0])
         if having and not negated:
             if not _is_presence(reading, at, target[0], beyond[1] if beyond else None):
@@ -98,6 +114,15 @@ def read_missing(reading: Reading) -> None:
                 negated = True
         reading.use(at, target[0])
         reading.add(at, Condition(found, "null" if negated else "not null"))
+
+
+def _linked(reading: Reading, span: Span) -> Condition | None:
+    """Return the condition that a row has nobody of the subject: "without a director"."""
+    for meaning in span.all("subject"):
+        subject = reading.schema.subject(meaning.subject)
+        if subject.via:
+            return Condition(reading.schema.label(subject), "linked", negated=True, subject=subject.name)
+    return None
 
 
 def _missing_column(reading: Reading, span: Span) -> Ref | None:

@@ -112,7 +112,7 @@ class Expressions:
 
     def _plain_condition(self, source: Source, condition: Condition) -> str:  # noqa: PLR0911 - one for each operator
         ref, operator, values = condition.ref, condition.operator, condition.values
-        if operator == "named":
+        if operator in {"named", "linked"}:
             return self._named_condition(source, condition)
         source.reach(ref.table)
         column = self.schema.column(ref)
@@ -138,7 +138,7 @@ class Expressions:
     def _named_condition(self, source: Source, condition: Condition) -> str:
         """Test whether a row belongs to someone so named; by a subquery where several could."""
         subject = self.schema.subject(condition.subject)
-        name = str(condition.values[0])
+        name = str(condition.values[0]) if condition.values else ""
         if not subject.via and self.schema.one_row_path(source.base, subject.table):
             source.reach(subject.table)
             return self._named(str(condition.ref), name)
@@ -148,7 +148,10 @@ class Expressions:
             f"JOIN {source.full(step.right.table)} ON {step.right} = {step.left}"
             for step in [*ties[1:], *(self.schema.path(subject.via, subject.table) or [] if subject.via else [])]
         ]
-        tests = [*([subject.filter] if subject.filter else []), self._named(str(condition.ref), name)]
+        tests = [
+            *([subject.filter] if subject.filter else []),
+            *([self._named(str(condition.ref), name)] if name else []),
+        ]
         rows = f"FROM {source.full(first.right.table)}"
         inner = select([(str(first.right), str(first.right))], rows, *joins, f"WHERE {' AND '.join(tests)}")
         return f"{first.left} IN ({inner})"
