@@ -135,6 +135,7 @@ class Work:
             return False
         item.attempts += 1
         item.suspect = False
+        self._state.writer.hurry()
         await self._state.durably(lambda changes: changes.count_attempt(item))
         return True
 

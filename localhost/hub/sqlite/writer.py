@@ -54,6 +54,7 @@ class Writer:
         self._orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._round = 0
         self._checkpoint_after = 0.0
+        self._hurried = False
         self._idle = threading.Event()
         self._idle.set()
         self._thread = threading.Thread(target=self._commits, name="hub-commits", daemon=True)
@@ -102,12 +103,17 @@ class Writer:
         self._scheduled = False
         if self._committing:
             return
-        if not self._more_soon():
+        if self._hurried or not self._more_soon():
             self._begin()
         elif self._lingering is None:
             self._lingering = self._loop.call_later(LINGER, self._begin)
 
+    def hurry(self) -> None:
+        """Let the next commit wait for nothing: work is held up until it is done."""
+        self._hurried = True
+
     def _begin(self) -> None:
+        self._hurried = False
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
