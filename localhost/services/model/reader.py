@@ -21,6 +21,11 @@ from localhost.services.model.values import read_missing, read_texts, read_value
 from localhost.services.model.vocabulary import Vocabulary
 from shared.catalog import Language
 
+_RELATIVE = frozenset(
+    "this last past next current previous recent este esta ultimo ultima ultimos ultimas pasado pasada pasados proximo "
+    "actual reciente recientes".split()
+)
+
 
 def read_question(
     question: str, schema: Schema, vocabulary: Vocabulary, language: Language, *, guess_names: bool = True
@@ -60,6 +65,7 @@ def _read(reading: Reading) -> tuple[list[Query], Reading]:
         in_text = reading.tagged(Tag.CONTAINS, Tag.STARTS, Tag.ENDS, Tag.THE_WORD, Tag.IN)
         if not in_text:
             raise UnclearError("unknown", *strange)
+    _refuse_relative_times(reading)
     read_texts(reading)
     if strange := [s.tokens[0].text for s in reading.spans if s.kind == "unknown" and not s.used and not is_noise(s)]:
         raise UnclearError("unknown", *strange)
@@ -89,7 +95,7 @@ def _read(reading: Reading) -> tuple[list[Query], Reading]:
         shape = shape_of(reading, rows)
         queries = [build(shape)]
         check_query(shape, queries[0])
-    check_leftovers(reading)
+    check_leftovers(reading, queries)
     return queries, reading
 
 
@@ -100,3 +106,14 @@ def _refuse_relations(reading: Reading) -> None:
         alone = len(reading.named) == 1
         if alone and before and before[1].tagged(Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN) and not before[1].used:
             raise UnclearError("leftover", before[1].said, named.text)
+
+
+def _refuse_relative_times(reading: Reading) -> None:
+    """Refuse "this year" and "the last decade": the data does not say what day it is."""
+    for at, span in enumerate(reading.spans):
+        if span.kind != "phrase" or not span.tagged(Tag.YEAR, Tag.DECADE, Tag.MONTH):
+            continue
+        beside = [*reading.spans[max(at - 2, 0) : at], *reading.spans[at + 1 : at + 2]]
+        relative = [near for near in beside if near.norm in _RELATIVE]
+        if relative:
+            raise UnclearError("leftover", relative[0].said, span.said)
