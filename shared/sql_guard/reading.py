@@ -19,7 +19,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from shared.sql_guard.nodes import check_nodes
 from shared.sql_guard.reasons import refusal
 
-MAX_TOKENS = 8_000
+MAX_TOKENS = 4_000
 # A control character, so that no statement that passed the text rules holds it.
 MARK = "\x01"
 # Set in a cast's notes when it was written as DATE '2020-01-01'.
