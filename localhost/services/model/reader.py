@@ -1,7 +1,7 @@
 """Read a question into queries, or say which words stood in the way."""
 
 from localhost.services.model.bounds import read_bounds
-from localhost.services.model.checks import check_leftovers, check_query
+from localhost.services.model.checks import check_leftovers, check_query, check_reach
 from localhost.services.model.comparing import compare_names, compares, read_comparison, use_joints
 from localhost.services.model.forms import build
 from localhost.services.model.grouping import read_groups
@@ -95,6 +95,8 @@ def _read(reading: Reading) -> tuple[list[Query], Reading]:
         shape = shape_of(reading, rows)
         queries = [build(shape)]
         check_query(shape, queries[0])
+    for query in queries:
+        check_reach(query, reading.schema)
     check_leftovers(reading, queries)
     return queries, reading
 
