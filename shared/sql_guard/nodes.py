@@ -138,7 +138,6 @@ PARTS: dict[type[Expr], frozenset[str]] = {
 
 # What the parser notes beside a query and is no part of it: never written, so never run.
 _UNWRITTEN: dict[type[Expr], frozenset[str]] = {
-    exp.Select: frozenset({"hint"}),
     exp.Pivot: frozenset({"columns", "identify_pivot_strings", "prefixed_pivot_columns", "pivot_column_naming"}),
     exp.Cast: frozenset({"_type"}),
     exp.TryCast: frozenset({"_type"}),

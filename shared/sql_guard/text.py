@@ -68,7 +68,7 @@ _DYNAMIC = frozenset("execute exec declare begin call prepare deallocate fetch o
 
 
 def check_text(sql: str) -> str:
-    """Return ``sql`` when its text is plain enough to be parsed.
+    """Return ``sql`` without its comments and hints, when its text is plain enough to be parsed.
 
     Raises:
         SqlRefusedError: it is too long, or holds what no plain query needs.
@@ -80,7 +80,7 @@ def check_text(sql: str) -> str:
     _check_first_word(skeleton)
     _check_signs(skeleton)
     _Structure().check(skeleton)
-    return sql
+    return _LITERAL.sub(_without_comment, sql) if "--" in sql or "/*" in sql else sql
 
 
 def check_characters(sql: str, most: int = MAX_BYTES_WRITTEN) -> str:
@@ -107,6 +107,10 @@ def _replaced(match: re.Match[str]) -> str:
         _check_visible(lexeme)
         return _NAME
     return _TEXT
+
+
+def _without_comment(match: re.Match[str]) -> str:
+    return " " if match.lastgroup == "comment" else match.group()
 
 
 def _check_comment(comment: str) -> None:
