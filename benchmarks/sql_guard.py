@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import sqlglot
 from sqlglot.tokens import SQLGLOTC_INSTALLED
@@ -24,7 +23,7 @@ from shared.catalog import load_dataset
 from shared.sql_guard import guard_sql
 from shared.sql_guard.guarding import guarded
 
-CORPUS = ROOT / "tests" / "shared" / "sql_guard" / "corpus" / "legitimate.jsonl"
+CORPUS = Path(__file__).parent.parent / "tests" / "shared" / "sql_guard" / "corpus" / "legitimate.jsonl"
 QUERY = """
 WITH recent AS (
   SELECT b.tconst, b.primaryTitle, b.startYear, r.averageRating, r.numVotes

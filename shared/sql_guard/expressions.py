@@ -14,11 +14,11 @@ from shared.sql_guard.reasons import refusal
 from shared.sql_guard.scopes import Scope, find_column
 from shared.sql_guard.values import MAX_MADE, MAX_SIZE, Value, combined, joined, low_high
 
-_TRUTHS = (
+_TRUTHS = frozenset({
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.And, exp.Or, exp.Not,
     exp.Like, exp.ILike, exp.RegexpLike, exp.Escape, exp.In, exp.Between, exp.Is, exp.Exists,
-)  # fmt: skip
-_CHAINED = (exp.And, exp.Or, exp.Add, exp.Sub, exp.Mul, exp.DPipe)
+})  # fmt: skip
+_CHAINED = frozenset({exp.And, exp.Or, exp.Add, exp.Sub, exp.Mul, exp.DPipe})
 _NO_VALUES = (exp.DataType, exp.Identifier, exp.Var)
 
 
@@ -48,11 +48,10 @@ class Expressions:
 
     def value(self, node: Expr, scope: Scope) -> Value:
         """Return what is known of ``node``, and refuse what must not run."""
-        if isinstance(node, _CHAINED):
-            result = self._chain(node, scope)
-        else:
-            result = self._evaluators.get(type(node), self._parts)(node, scope)
-        if isinstance(node, _TRUTHS):
+        kind = type(node)
+        evaluate = self._chain if kind in _CHAINED else self._evaluators.get(kind, self._parts)
+        result = evaluate(node, scope)
+        if kind in _TRUTHS:
             result = result.with_bounds(None, None)
         if result.size > MAX_SIZE:
             raise refusal("unbounded_generator", "That can make a value of any size; make it smaller.")

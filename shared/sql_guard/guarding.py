@@ -39,11 +39,12 @@ def guarded(sql: str, dataset: Dataset, row_limit: int) -> GuardedSql:
 def _check_nothing_was_passed_over(nodes: list[Expr], queries: Queries) -> None:
     """Refuse a table, a call or a hidden column in a place that the analysis did not look at."""
     for node in nodes:
-        if isinstance(node, exp.Table) and id(node) not in queries.seen:
+        kind = type(node)
+        if kind is exp.Table and id(node) not in queries.seen:
             raise refusal("table", "A table stands where none is expected; write a plainer query.")
-        if isinstance(node, exp.Anonymous) and not isinstance(node.parent, exp.Table):
+        if kind is exp.Anonymous and type(node.parent) is not exp.Table:
             check_function(call_name(node))
-        if isinstance(node, exp.Identifier) and node.name.lower() == HIDDEN:
+        if kind is exp.Identifier and node.name.lower() == HIDDEN:
             raise refusal("hidden_column", f"{HIDDEN} tells of files, and is not read.")
 
 

@@ -138,7 +138,6 @@ PARTS: dict[type[Expr], frozenset[str]] = {
 
 # What the parser notes beside a query and is no part of it: never written, so never run.
 _UNWRITTEN: dict[type[Expr], frozenset[str]] = {
-    exp.Select: frozenset({"hint"}),
     exp.Pivot: frozenset({"columns", "identify_pivot_strings", "prefixed_pivot_columns", "pivot_column_naming"}),
     exp.Cast: frozenset({"_type"}),
     exp.TryCast: frozenset({"_type"}),
@@ -169,9 +168,9 @@ _WORSE: dict[type[object], str] = {
 }
 _WORSE_PARTS = {"into": "write", "locks": "write", "version": "time_travel", "catalog": "table", "when": "time_travel"}
 # Left-deep chains of these are walked in a loop, so that a hundred ORs are not a hundred levels.
-CHAINS = (
+CHAINS = frozenset({
     exp.And, exp.Or, exp.Add, exp.Sub, exp.Mul, exp.DPipe, exp.Union, exp.Intersect, exp.Except,
-)  # fmt: skip
+})  # fmt: skip
 
 
 def children(node: Expr) -> Iterator[tuple[str, Expr]]:
@@ -201,9 +200,11 @@ def check_nodes(tree: Expr) -> list[Expr]:
         if depth > MAX_DEPTH:
             raise refusal("too_deep", "The SQL is nested too deeply.")
         nodes.append(node)
-        chain = type(node) if isinstance(node, CHAINS) else None
-        for part, child in _checked_children(node):
-            pending.append((child, depth if part == "this" and type(child) is chain else depth + 1))
+        kind = type(node)
+        chained = kind in CHAINS
+        for part, child in _checked_children(node, kind):
+            deeper = not (chained and part == "this" and type(child) is kind)
+            pending.append((child, depth + deeper))
     if len(nodes) > MAX_NODES:
         raise refusal("too_long", "The SQL has too many parts; ask for less at once.")
     if sum(type(node) is exp.Select for node in nodes) > MAX_SELECTS:
@@ -211,8 +212,7 @@ def check_nodes(tree: Expr) -> list[Expr]:
     return nodes
 
 
-def _checked_children(node: Expr) -> list[tuple[str, Expr]]:
-    kind = type(node)
+def _checked_children(node: Expr, kind: type[Expr]) -> list[tuple[str, Expr]]:
     allowed = PARTS.get(kind)
     if allowed is None:
         raise refusal(_WORSE.get(kind, "unsupported"), f"{kind.__name__} is not taken; write a plainer query.")
@@ -220,9 +220,11 @@ def _checked_children(node: Expr) -> list[tuple[str, Expr]]:
         raise refusal("syntax", "SELECT names no columns.")
     found: list[tuple[str, Expr]] = []
     for part, value in node.args.items():
-        if value is None or value is False or value == _EMPTY or part in _UNWRITTEN.get(kind, ()):
+        if value is None or value is False:
             continue
-        if part not in allowed:
+        if part not in allowed and value != _EMPTY:
+            if part in _UNWRITTEN.get(kind, ()):
+                continue
             raise _refused_part(kind, part, value)
         if isinstance(value, Expr):
             found.append((part, value))

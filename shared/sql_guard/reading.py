@@ -19,7 +19,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from shared.sql_guard.nodes import check_nodes
 from shared.sql_guard.reasons import refusal
 
-MAX_TOKENS = 8_000
+MAX_TOKENS = 4_000
 # A control character, so that no statement that passed the text rules holds it.
 MARK = "\x01"
 # Set in a cast's notes when it was written as DATE '2020-01-01'.
@@ -27,6 +27,8 @@ TYPED_LITERAL = "typed_literal"
 
 # The parser warns of what it cannot read, and quotes it; here that is a refusal, and no line in a log.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+_MARKED = frozenset({exp.Anonymous, exp.Identifier, exp.Literal})
 
 _T = TokenType
 # Words with a grammar of their own inside the brackets, or none of a function before them.
@@ -220,17 +222,18 @@ def _closing(tokens: list[Token], start: int) -> int:
 def _unmark(nodes: list[Expr]) -> None:
     """Take the marks off."""
     for node in nodes:
-        if isinstance(node, exp.Anonymous | exp.Identifier | exp.Literal):
+        kind = type(node)
+        if kind in _MARKED:
             text = node.args.get("this")
             if isinstance(text, str) and MARK in text:
                 node.set("this", text.replace(MARK, ""))
-                if isinstance(node, exp.Literal) and isinstance(node.parent, exp.Cast):
+                if kind is exp.Literal and isinstance(node.parent, exp.Cast):
                     node.parent.meta[TYPED_LITERAL] = True
-        elif isinstance(node, exp.Add):
+        elif kind is exp.Add:
             _bracket_interval(node)
 
 
-def _bracket_interval(node: exp.Add) -> None:
+def _bracket_interval(node: Expr) -> None:
     """Keep INTERVAL 1 YEAR 2 MONTHS one value where it stands beside an operator."""
     if (
         isinstance(node.this, exp.Interval)

@@ -18,14 +18,21 @@ MAX_JOINS = 24
 # A parser that looks for the ON of each JOIN further on tries twice as much with every JOIN that has none.
 MAX_UNMATCHED_JOINS = 6
 MAX_NESTED_TYPES = 8
+MAX_COMMENTS = 200
+MAX_HINTED = 10_000
 
+# A comment may hold others, to a depth that people use.
+_PLAIN = r"(?:(?!/\*|\*/).)"
+_INNERMOST = rf"/\*{_PLAIN}*\*/"
+_INNER = rf"/\*(?:{_PLAIN}|{_INNERMOST})*\*/"
+_COMMENT = rf"/\*(?:{_PLAIN}|{_INNER})*\*/"
 # What is not code. In the skeleton of a statement, each becomes one sign that no text may hold.
 _LITERAL = re.compile(
-    r"""(?=['"`rR/-])(?:
+    rf"""(?=['"`rR/-])(?:
     (?P<raw>(?<!\w)[rR](?:'[^']*'|"[^"]*"))
   | (?P<text>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")
   | (?P<name>`(?:[^`]|``)*`)
-  | (?P<comment>--[^\r\n]*|/\*.*?\*/)
+  | (?P<comment>--[^\r\n]*|{_COMMENT})
     )""",
     re.VERBOSE | re.DOTALL,
 )
@@ -54,23 +61,26 @@ _WRITES = frozenset(
 )
 _ADMIN = frozenset(
     "set reset use cache uncache clear refresh vacuum optimize analyze describe desc explain show add list grant "
-    "revoke deny msck repair comment fsck convert sync kill lock unlock start commit rollback apply".split()
+    "revoke deny msck repair comment fsck convert sync kill lock unlock start commit rollback apply reorg generate "
+    "clone put get remove purge attach detach pragma checkpoint install flush monitor rename".split()
 )
 _DYNAMIC = frozenset("execute exec declare begin call prepare deallocate fetch open close loop while for if".split())
 
 
 def check_text(sql: str) -> str:
-    """Return ``sql`` when its text is plain enough to be parsed.
+    """Return ``sql`` without its comments and hints, when its text is plain enough to be parsed.
 
     Raises:
         SqlRefusedError: it is too long, or holds what no plain query needs.
     """
     check_characters(sql, MAX_BYTES)
+    if sql.count("/*") > MAX_COMMENTS:
+        raise refusal("comment", f"The SQL has more than {MAX_COMMENTS} comments.")
     skeleton = _LITERAL.sub(_replaced, sql)
     _check_first_word(skeleton)
     _check_signs(skeleton)
     _Structure().check(skeleton)
-    return sql
+    return _LITERAL.sub(_without_comment, sql) if "--" in sql or "/*" in sql else sql
 
 
 def check_characters(sql: str, most: int = MAX_BYTES_WRITTEN) -> str:
@@ -99,6 +109,10 @@ def _replaced(match: re.Match[str]) -> str:
     return _TEXT
 
 
+def _without_comment(match: re.Match[str]) -> str:
+    return " " if match.lastgroup == "comment" else match.group()
+
+
 def _check_comment(comment: str) -> None:
     if comment.startswith("--"):
         # Spark goes on with the comment on the next line; other lexers do not.
@@ -107,8 +121,11 @@ def _check_comment(comment: str) -> None:
     elif comment.startswith("/*+"):
         if not _HINT.fullmatch(comment):
             raise refusal("comment", "A hint holds names and numbers only.")
-    elif "/*" in comment[2:]:
-        raise refusal("comment", "A comment may not hold another.")
+        if any(int(number[:9]) > MAX_HINTED for number in re.findall(r"\d+", comment)):
+            raise refusal("unbounded_generator", f"A hint asks for at most {MAX_HINTED} partitions.")
+    elif "/*+" in comment:
+        # Spark does not count a hint as the opening of a comment in a comment; other lexers do.
+        raise refusal("comment", "A comment may not hold a hint.")
 
 
 def _check_visible(code: str) -> None:

@@ -65,7 +65,7 @@ class Frames:
 def labels(films: pd.DataFrame, by: str, count: int | None = None, *, ascending: bool = False) -> list[Any]:
     """Return titles ranked by ``by``; ties by title, then by identifier."""
     known = films.dropna(subset=[by]).sort_values([by, "primaryTitle", "tconst"], ascending=[ascending, True, True])
-    return known["primaryTitle"].head(count if count else len(known)).tolist()
+    return known["primaryTitle"].head(count or len(known)).tolist()
 
 
 def alphabetical(films: pd.DataFrame) -> list[Any]:

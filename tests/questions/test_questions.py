@@ -10,14 +10,14 @@ from typing import Any
 import duckdb
 import pytest
 import sqlglot
-from questions.frames import Frames
-from questions.questions import QUESTIONS, REFUSED, Question, Refused
 
 from localhost.data.generate import generate_as_tsv
 from localhost.data.load import load_imdb
 from localhost.data.progress import Progress
 from localhost.services.model.planner import ToolCall, plan
 from localhost.tables import current, table_folder
+from questions.frames import Frames
+from questions.questions import QUESTIONS, REFUSED, Question, Refused
 from shared.catalog import load_dataset
 from shared.sql_guard import guard_sql
 

@@ -71,7 +71,7 @@ def limit_of(shape: Shape, *, plural: bool) -> int | None:
     """Return how many to show: what was said, one for a singular, ten for a plural superlative, else all."""
     if shape.reading.limit:
         return shape.reading.limit
-    if not shape.reading.superlatives:
+    if all(superlative.sorts for superlative in shape.reading.superlatives):
         return None
     return DEFAULT_LIMIT if plural else 1
 
@@ -222,8 +222,9 @@ def _share(shape: Shape, base: Query) -> Query:
         (v for v in verbs if shape.rows_at is None or v > shape.rows_at or any(f.at < v for f in filters)), None
     )
     counted: list[Clause] = [f.clause for f in filters if verb is not None and f.at >= verb]
-    if not counted:
-        counted = [f.clause for f in filters]
+    if not counted:  # "share of dramas since 2005": the dramas among what there is since 2005
+        timeless = [f.clause for f in filters if reading.schema.column(f.clause[0].ref).role != "time"]
+        counted = timeless or [f.clause for f in filters]
     over = tuple(f.clause for f in filters if f.clause not in counted)
     heads = [head.dimension for head in shape.heads] + list(reading.dimensions)
     reading.use(*(head.at for head in shape.heads))

@@ -94,8 +94,10 @@ class Naming:
             plural = f"{head}s" if fold(head)[-1] in "aeiou" else f"{head}es"
             plural = re.sub(r"ciónes$", "ciones", re.sub(r"zes$", "ces", plural))
             return f"{plural} {rest}".strip()
+        if word.endswith("s") and not word.endswith("ss"):
+            return word  # "series" and "titles" are what several are called already
         if word.endswith(("s", "x", "ch", "sh")):
-            return word if word.endswith("series") else f"{word}es"
+            return f"{word}es"
         if word.endswith("y") and word[-2] not in "aeiou":
             return f"{word[:-1]}ies"
         return f"{word}s"

@@ -71,9 +71,8 @@ def _stretch(spans: Sequence[Span], at: int) -> tuple[int, int]:
         before = spans[at - 2]
     unknown = end - start
     if before is None:
-        opens = end < len(spans) and (
-            spans[end].has("column", "verb") or spans[end].norm == "'s" or _one_person(spans[end])
-        )
+        titled = end < len(spans) and spans[end].has("column") and not spans[end].has("subject")
+        opens = titled or (end == len(spans) - 1 and _one_person(spans[end]))
     else:
         opens = _opens_any(spans, spans.index(before), end)
     after_subject = end < len(spans) and spans[end].has("subject") and unknown >= 2
@@ -83,7 +82,8 @@ def _stretch(spans: Sequence[Span], at: int) -> tuple[int, int]:
 
 
 def _one_person(span: Span) -> bool:
-    return span.has("subject") and not any(meaning.plural for meaning in span.all("subject"))
+    plural = span.norm.endswith("s") or any(meaning.plural for meaning in span.all("subject"))
+    return span.has("subject") and not plural
 
 
 def _opens_any(spans: Sequence[Span], at: int, end: int) -> bool:
@@ -99,8 +99,9 @@ def _opens_any(spans: Sequence[Span], at: int, end: int) -> bool:
         return at == 0 and bool(rest)
     if span.tagged(Tag.DO):
         return any(later.has("verb", "colverb") for later in rest)
+    several = sum(later.kind == "unknown" for later in spans[at:end]) > 1
     counted = any(earlier.tagged(Tag.HOW_MANY) for earlier in spans[:at])
-    return span.tagged(Tag.HAVE) and (any(later.has("verb") for later in rest) or (counted and end - at > 2))
+    return span.tagged(Tag.HAVE) and (any(later.has("verb") for later in rest) or (counted and several))
 
 
 def opens_title(spans: Sequence[Span], at: int) -> bool:  # noqa: PLR0911 - a list of signs

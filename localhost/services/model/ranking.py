@@ -158,7 +158,7 @@ def _read_sort(reading: Reading, at: int, span: Span) -> None:
     descending = not reading.tagged(Tag.ASCENDING) and not any(s.tagged(Tag.BOTTOM) for s in reading.spans)
     if counting and (subjects := column.all("subject")):
         reading.use(at, index, *_indexes(reading, at, index, Tag.NUMBER_OF))
-        reading.superlatives.append(Superlative(at, descending, counted=subjects[0].subject))
+        reading.superlatives.append(Superlative(at, descending, counted=subjects[0].subject, sorts=True))
     elif (
         ref
         and reading.schema.column(ref).role == "measure"
@@ -166,14 +166,14 @@ def _read_sort(reading: Reading, at: int, span: Span) -> None:
     ):
         aggregate = _aggregate(reading, at, index)
         reading.use(at, index, *_indexes(reading, at, index, *_COMPUTE))
-        reading.superlatives.append(Superlative(at, descending, by=ref, aggregate=aggregate))
+        reading.superlatives.append(Superlative(at, descending, by=ref, aggregate=aggregate, sorts=True))
     elif sort and (ref or column.tagged(Tag.YEAR)):
         ref = ref or reading.schema.time_of(reading.schema.counted())
         reading.use(at, index)
-        reading.superlatives.append(Superlative(at, reading.tagged(Tag.DESCENDING), by=ref))
+        reading.superlatives.append(Superlative(at, reading.tagged(Tag.DESCENDING), by=ref, sorts=True))
     elif sort and (subjects := column.all("subject")):
         reading.use(at, index)
-        reading.superlatives.append(Superlative(at, descending, counted=subjects[0].subject))
+        reading.superlatives.append(Superlative(at, descending, counted=subjects[0].subject, sorts=True))
     if reading.tagged(Tag.ASCENDING, Tag.DESCENDING):
         reading.use(*_indexes(reading, -1, len(reading.spans), Tag.ASCENDING, Tag.DESCENDING))
 
@@ -189,6 +189,8 @@ def _merge_top(reading: Reading) -> None:
     if tops and others:
         if not tops[0].descending and all(s.at > tops[0].at for s in others) and others[0].descending:
             others[0].descending = False
+        for superlative in others:
+            superlative.sorts = False
         reading.superlatives = others
 
 

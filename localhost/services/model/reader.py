@@ -1,7 +1,7 @@
 """Read a question into queries, or say which words stood in the way."""
 
 from localhost.services.model.bounds import read_bounds
-from localhost.services.model.checks import check_leftovers, check_query
+from localhost.services.model.checks import check_leftovers, check_query, check_reach
 from localhost.services.model.comparing import compare_names, compares, read_comparison, use_joints
 from localhost.services.model.forms import build
 from localhost.services.model.grouping import read_groups
@@ -20,6 +20,11 @@ from localhost.services.model.text import tokenize
 from localhost.services.model.values import read_missing, read_texts, read_values
 from localhost.services.model.vocabulary import Vocabulary
 from shared.catalog import Language
+
+_RELATIVE = frozenset(
+    "this last past next current previous recent este esta ultimo ultima ultimos ultimas pasado pasada pasados proximo "
+    "actual reciente recientes".split()
+)
 
 
 def read_question(
@@ -60,6 +65,7 @@ def _read(reading: Reading) -> tuple[list[Query], Reading]:
         in_text = reading.tagged(Tag.CONTAINS, Tag.STARTS, Tag.ENDS, Tag.THE_WORD, Tag.IN)
         if not in_text:
             raise UnclearError("unknown", *strange)
+    _refuse_relative_times(reading)
     read_texts(reading)
     if strange := [s.tokens[0].text for s in reading.spans if s.kind == "unknown" and not s.used and not is_noise(s)]:
         raise UnclearError("unknown", *strange)
@@ -89,7 +95,9 @@ def _read(reading: Reading) -> tuple[list[Query], Reading]:
         shape = shape_of(reading, rows)
         queries = [build(shape)]
         check_query(shape, queries[0])
-    check_leftovers(reading)
+    for query in queries:
+        check_reach(query, reading.schema)
+    check_leftovers(reading, queries)
     return queries, reading
 
 
@@ -100,3 +108,14 @@ def _refuse_relations(reading: Reading) -> None:
         alone = len(reading.named) == 1
         if alone and before and before[1].tagged(Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN) and not before[1].used:
             raise UnclearError("leftover", before[1].said, named.text)
+
+
+def _refuse_relative_times(reading: Reading) -> None:
+    """Refuse "this year" and "the last decade": the data does not say what day it is."""
+    for at, span in enumerate(reading.spans):
+        if span.kind != "phrase" or not span.tagged(Tag.YEAR, Tag.DECADE, Tag.MONTH):
+            continue
+        beside = [*reading.spans[max(at - 2, 0) : at], *reading.spans[at + 1 : at + 2]]
+        relative = [near for near in beside if near.norm in _RELATIVE]
+        if relative:
+            raise UnclearError("leftover", relative[0].said, span.said)

@@ -7,6 +7,7 @@ from localhost.services.model.comparing import compares
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.reading import Named, Reading, UnclearError
 from localhost.services.model.spans import Span
+from localhost.services.model.text import fold
 from shared.catalog import Subject
 
 _JOINTS = re.compile(r"\s*,\s*(?:and |y |e )?|\s+(?:and|y|e|or|o|vs\.?|versus|&)\s+", re.IGNORECASE)
@@ -55,6 +56,8 @@ def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:  # noqa: PL
         subject = reading.schema.subject(apposed[0].subject)
         reading.use(at - 1 if reading.spans[at - 1] is before else at - 2)
         return subject, not (subject.via or subject.person)
+    if before and before.tagged(Tag.WITH) and (cast := _taking_part(reading, before)):
+        return cast, False
     if after and after.norm == "'s":
         return _possessed(reading, at, person)
     if before and before.has("phrase"):
@@ -101,6 +104,15 @@ def _near(reading: Reading, at: int) -> tuple[Span | None, Span | None]:
     if after is not None and after.norm != "'s":
         after = next((span for _, span in reading.after(at)), None)
     return before, after
+
+
+def _taking_part(reading: Reading, joint: Span) -> Subject | None:
+    """Return the subject whose phrases begin with this "with": films with somebody are films that they play in."""
+    for subject in reading.schema.dataset.subjects:
+        phrases = [phrase for spoken in subject.phrases.values() for phrase in spoken]
+        if any(fold(phrase).startswith(f"{joint.norm} ") for phrase in phrases):
+            return subject
+    return None
 
 
 def _asks_who(reading: Reading, at: int) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from localhost.services.model.bounds import speaks_of_average
 from localhost.services.model.grouping import dimension_of
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.query import Aggregate, Clause, Dimension, Having, Measure
@@ -158,6 +159,8 @@ def _find_measures(shape: Shape) -> None:
         aggregate = _aggregate(span)
         if aggregate and not span.has("column") and (near := _measured(shape, at)):
             index, ref = near
+            if index < at and speaks_of_average(reading.spans[index]):
+                _add(shape, Measure("avg", ref))  # "average rating, minimum and maximum"
             reading.use(at, index, *[i for i in range(at, index) if reading.spans[i].tagged(Tag.NUMBER_OF)])
             _add(shape, Measure(aggregate, ref))
         elif span.tagged(Tag.HOW_MANY, Tag.NUMBER_OF):

@@ -52,6 +52,7 @@ class Vocabulary:
                 for key, plural in _forms(_key(phrase), spoken):
                     self._add(key, _with_number(meaning, plural=plural))
         self.longest = max(map(len, self._meanings))
+        self._short = [word for word in sorted(self._lexicon) if len(word) == 4]
         self._single = [key[0] for key in self._meanings if len(key) == 1 and len(key[0]) >= 5]
 
     def meanings(self, key: Sequence[str]) -> list[Meaning]:
@@ -64,7 +65,9 @@ class Vocabulary:
 
     def correct(self, norm: str) -> str | None:
         """Return the one known word that ``norm`` is a slip of the pen for, or None."""
-        if len(norm) < 5:
+        if len(norm) == 4 and (swapped := [w for w in self._short if w[0] == norm[0] and sorted(w) == sorted(norm)]):
+            return swapped[0]
+        if len(norm) < 4:
             return None
         allowed = 1 if len(norm) < 8 else 2
         near = [

@@ -1,16 +1,33 @@
 """What the planner promises on any dataset of the catalogue: nothing it knows is about films."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from localhost.services.model.lexicon import PHRASES
 from localhost.services.model.planner import ToolCall, plan
 from shared.catalog import Dataset, load_dataset
+from shared.language import detect_language
 from shared.sql_guard import guard_sql
+
+DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "reference" / "model-stand-in.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"\*([^*]+)\*", PAGE.partition("## Questions")[2].partition("## Filters")[0])
+WORDS = [
+    *(phrase for table in PHRASES.values() for phrases in table.values() for phrase in phrases),
+    *(word for subject in load_dataset("imdb").subjects for words in subject.words.values() for word in words),
+    *"rating votes runtime genre drama comedia best longest peores directed by 5 1994 90s 10k 8.5 Titanic foo ?".split(),
+    "Woody Allen",
+    '"Pulp Fiction"',
+    "O'Brien",
+]
 
 TABLES = """
 CREATE SCHEMA workshop;
@@ -125,3 +142,36 @@ def test_answers_in_another_language_than_the_question() -> None:
 
     assert "number_of_films" in call.arguments["sql"]
     assert "'Horror'" in call.arguments["sql"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_documented_examples_work(example: str) -> None:
+    """Every question that the reference page gives as an example is answered."""
+    language = detect_language(example)
+
+    assert {call.name for call in ask(load_dataset("imdb"), example, language)} <= {"run_sql", "answer"}
+
+
+def test_the_documented_dataset_is_one() -> None:
+    """The dataset of the how-to page loads and answers the questions that the page says it does."""
+    page = (DOCS / "how-to" / "add-a-dataset.md").read_text(encoding="utf-8")
+    content: Any = YAML(typ="safe", pure=True).load(re.search(r"```yaml\n(.*?)```", page, re.DOTALL).group(1))  # type: ignore[union-attr]
+    dataset = Dataset.model_validate(content)
+
+    questions = re.findall(r"\*([^*]+)\*", re.search(r"With that, (.*?)have answers", page, re.DOTALL).group(1))  # type: ignore[union-attr]
+    assert len(questions) == 4
+    for question in [*questions, *dataset.suggestions["en"], *dataset.suggestions["es"]]:
+        for call in ask(dataset, question, detect_language(question)):
+            assert call.name == "run_sql", question
+            guard_sql(call.arguments["sql"], dataset, row_limit=10)
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join), st.sampled_from(["en", "es"]))
+@settings(max_examples=300, deadline=None)
+def test_whatever_it_plans_passes_the_guard(question: str, language: str) -> None:
+    """No jumble of words that it knows makes it fail, or write SQL that the guard refuses."""
+    dataset = load_dataset("imdb")
+
+    for call in ask(dataset, question, language):
+        if call.name == "run_sql":
+            guard_sql(call.arguments["sql"], dataset, row_limit=1000)
