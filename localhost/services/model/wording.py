@@ -6,66 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from localhost.services.model.sentences import TEXTS
 from shared.catalog import Language
 
 _LONGEST_VALUE = 80
 _NAMED = 3
 _NUMBERS = re.compile(r"INT|LONG|DOUBLE|FLOAT|DECIMAL|SHORT|BYTE|NUMERIC|REAL", re.IGNORECASE)
 _PERIODS = frozenset({"year", "decade", "month", "año", "década", "mes"})
-_TEXTS: dict[Language, dict[str, str]] = {
-    "en": {
-        "none": "Nothing in the data matches that.",
-        "spelling": "Nothing in the data matches that: “{name}” may be spelled otherwise there, "
-        "or what is asked is not known.",
-        "empty": "The data holds no value for that.",
-        "is": "The {name} is {value}.",
-        "and": " and ",
-        "unknown": "{name} not known",
-        "of": "{name} {value}",
-        "an": "{article} {name} of {value}",
-        "share": "The percentage is {value}%: {part} of {whole}.",
-        "first": "By {measure}, the first of {count} {are} {items}.",
-        "all": "By {measure}: {items}.",
-        "list": "{count} match; the first are {items}.",
-        "few": "{count} match: {items}.",
-        "tied": "{count} tie for first place: {items}.",
-        "each": "{count} in all; the first are {items}.",
-        "range": "The {measure} ranges from {low} to {high}.",
-        "span": "The {measure} goes from {low} to {high} over {count} {unit} ({first} to {last}).",
-        "extreme": "The {measure} is highest in {top} ({high}) and lowest in {bottom} ({low}).",
-        "trend": "From {first} to {last} it went {direction}, from {start} to {end}.",
-        "up": "up",
-        "down": "down",
-        "cut": "The result was cut at {count} rows.",
-        "is_are": "are",
-    },
-    "es": {
-        "none": "Nada en los datos coincide con eso.",
-        "spelling": "Nada en los datos coincide con eso: puede que «{name}» se escriba allí de otra "
-        "forma, o que no se sepa lo que se pregunta.",
-        "empty": "Los datos no tienen ningún valor para eso.",
-        "is": "{article} {name} es {value}.",
-        "and": " y ",
-        "unknown": "{name} sin dato",
-        "of": "{name} {value}",
-        "an": "{name} de {value}",
-        "share": "El porcentaje es {value}%: {part} de {whole}.",
-        "first": "Por {measure}, los primeros de {count} son {items}.",
-        "all": "Por {measure}: {items}.",
-        "list": "Hay {count} coincidencias; las primeras son {items}.",
-        "few": "Hay {count} coincidencias: {items}.",
-        "tied": "Hay {count} empates en el primer lugar: {items}.",
-        "each": "{count} en total; los primeros son {items}.",
-        "range": "Los valores de {measure} van de {low} a {high}.",
-        "span": "Los valores de {measure} van de {low} a {high} a lo largo de {count} {unit} ({first} a {last}).",
-        "extreme": "El valor más alto de {measure} es el de {top} ({high}) y el más bajo el de {bottom} ({low}).",
-        "trend": "De {first} a {last} ha ido a {direction}, de {start} a {end}.",
-        "up": "más",
-        "down": "menos",
-        "cut": "El resultado se cortó en {count} filas.",
-        "is_are": "son",
-    },
-}
 _COUNTS: dict[Language, str] = {"en": "number of ", "es": "número de "}
 _UNITS: dict[Language, str] = {"en": " in ", "es": " en "}
 
@@ -112,7 +59,7 @@ def _all_null(finding: Finding) -> bool:
 
 
 def _nothing(findings: Sequence[Finding], language: Language) -> str:
-    texts = _TEXTS[language]
+    texts = TEXTS[language]
     if any(finding.row_count for finding in findings):
         return texts["empty"]
     for finding in findings:
@@ -127,7 +74,7 @@ class _Sentence:
     def __init__(self, finding: Finding, language: Language) -> None:
         self._found = finding
         self._language: Language = language
-        self._texts = _TEXTS[language]
+        self._texts = TEXTS[language]
         self._names = [column.replace("_", " ") for column in finding.columns]
 
     def text(self) -> str:
@@ -216,7 +163,7 @@ class _Sentence:
                 return index
         return None
 
-    def _many_rows(self) -> str:
+    def _many_rows(self) -> str:  # noqa: PLR0911 - one return for each kind of result
         found, measure = self._found, self._measure()
         if measure is None:
             items = self._joined([self._label(row) for row in found.rows])
@@ -229,7 +176,10 @@ class _Sentence:
             return self._texts["each"].format(items=items, count=found.row_count)
         if "place = 1" in found.sql:
             items = self._joined([self._item(row, measure) for row in found.rows])
-            return self._texts["tied"].format(count=found.row_count, items=items)
+            key = "tied" if found.row_count <= len(found.rows) else "tied_some"
+            return self._texts[key].format(count=found.row_count, items=items)
+        if found.row_count == len(found.rows) == 2 and self._ranked():
+            return self._weighed(*found.rows)
         if self._names[0] in _PERIODS:
             return self._over_time(measure)
         if not self._ranked():
@@ -240,8 +190,29 @@ class _Sentence:
         items = self._joined([self._item(row, measure) for row in shown])
         name = self._bare(self._names[measure])
         key = "all" if complete else "first"
-        text = self._texts[key].format(measure=name, count=found.row_count, items=items, are=self._texts["is_are"])
+        text = self._texts[key].format(measure=name, count=found.row_count, items=items)
         return f"{text} {extent}" if not complete and (extent := self._extent(measure)) else text
+
+    def _weighed(self, left: Sequence[Any], right: Sequence[Any]) -> str:
+        """Say of two rows which is ahead, by each of their figures: the usual answer to a comparison."""
+        sentences: list[str] = []
+        for measure, name in enumerate(self._names):
+            if measure == 0 or not self._found.numeric[measure] or name in _PERIODS:
+                continue
+            if left[measure] is None or right[measure] is None:
+                key, first, second = "all", left, right
+            else:
+                level = float(left[measure]) == float(right[measure])
+                first, second = (left, right) if float(left[measure]) >= float(right[measure]) else (right, left)
+                key = "level" if level else "ahead"
+            pair = [self._item(first, measure), self._item(second, measure)]
+            sentences.append(
+                self._texts[key].format(
+                    measure=self._bare(name), first=pair[0], second=pair[1], items=self._joined(pair)
+                )
+            )
+        counted = self._names[1].startswith(_COUNTS[self._language])  # else the count is there for context only
+        return " ".join(sentences[: 2 if counted else 1])
 
     def _ranked(self) -> bool:
         """Whether the rows are in the order of a figure and not of what they are called."""
@@ -271,9 +242,7 @@ class _Sentence:
             figures = found.aggregates.get(found.columns[measure], {})
             if figures.get("min") is None or periods.get("min") is None or not in_order:
                 items = self._joined([self._item(row, measure) for row in found.rows[:_NAMED]])
-                return self._texts["first"].format(
-                    measure=name, count=found.row_count, items=items, are=self._texts["is_are"]
-                )
+                return self._texts["first"].format(measure=name, count=found.row_count, items=items)
             return self._texts["span"].format(
                 measure=name, low=_value(figures["min"]), high=_value(figures["max"]), count=found.row_count,
                 unit=self._names[0] + "s", first=_value(periods["min"]), last=_value(periods["max"]),

@@ -23,7 +23,7 @@ EXAMPLES = re.findall(r"\*([^*]+)\*", PAGE.partition("## Questions")[2].partitio
 WORDS = [
     *(phrase for table in PHRASES.values() for phrases in table.values() for phrase in phrases),
     *(word for subject in load_dataset("imdb").subjects for words in subject.words.values() for word in words),
-    *"rating votes runtime genre drama comedia best longest peores directed by 5 1994 90s 10k 8.5 Titanic foo ?".split(),
+    *"rating votes runtime genre drama comedia best longest peores directed by 5 1994 90s 10k 8.5 foo ?".split(),
     "Woody Allen",
     '"Pulp Fiction"',
     "O'Brien",

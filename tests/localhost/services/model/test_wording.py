@@ -55,7 +55,7 @@ def finding(columns: dict[str, str], *rows: list[Any], row_count: int | None = N
         (
             "en",
             finding({"genre": "STRING", "average_rating": "DOUBLE"}, ["Drama", 6.77], ["Comedy", 5.9]),
-            "By average rating: Drama (6.77) and Comedy (5.9).",
+            "By average rating, Drama (6.77) is ahead of Comedy (5.9).",
         ),
         ("en", finding({"film": "STRING", "year": "INT"}), "Nothing in the data matches that."),
         ("en", finding({"average_rating": "DOUBLE"}, [None]), "The data holds no value for that."),
