@@ -54,6 +54,14 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     help="What runs SQL behind the Databricks stand-in; auto is Spark where Java 17 is there.",
 )
 @click.option(
+    "--task-hub",
+    type=click.Choice(["sqlite", "memory"]),
+    default="sqlite",
+    show_default=True,
+    envvar="LOCALHOST_TASK_HUB",
+    help="Keep orchestrations in the data folder, across crashes and restarts, or only until the host stops.",
+)
+@click.option(
     "--functions",
     multiple=True,
     metavar="NAME",
@@ -80,8 +88,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 def start(  # noqa: PLR0913 - one parameter an option
     *, port: int | None, address: str, script_root: Path, data: Path | None, sql_engine: str,
-    functions: tuple[str, ...], cors: str | None, services: bool | None, verbose: bool, open_browser: bool,
-    json_output: bool,
+    task_hub: str, functions: tuple[str, ...], cors: str | None, services: bool | None, verbose: bool,
+    open_browser: bool, json_output: bool,
 ) -> int:  # fmt: skip
     """Run the Functions app in a folder, at http://127.0.0.1:7071 unless told otherwise.
 
@@ -93,6 +101,7 @@ def start(  # noqa: PLR0913 - one parameter an option
     from localhost.host.run import HostOptions, PortInUseError, run
     from localhost.host.service_process import ServicesFailedError
     from localhost.host.worker import AppLoadError
+    from localhost.hub.interface import HubError
 
     root = script_root.resolve()
     try:
@@ -103,6 +112,7 @@ def start(  # noqa: PLR0913 - one parameter an option
             port=_port(port, local),
             address=address,
             sql_engine=sql_engine,
+            durable=task_hub == "sqlite",
             functions=frozenset(name for names in functions for name in names.replace(",", " ").split()),
             cors=split_origins(cors) if cors is not None else local.cors,
             services=(root / "catalog").is_dir() if services is None else services,
@@ -117,7 +127,7 @@ def start(  # noqa: PLR0913 - one parameter an option
         code = _fail("The host does not start.", error, ExitCode.IN_USE)
     except ConfigurationError as error:
         code = _fail("The configuration cannot be read.", error, ExitCode.USAGE)
-    except ServicesFailedError as error:
+    except (ServicesFailedError, HubError) as error:
         code = _fail("The host does not start.", error, ExitCode.FAILED)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -41,7 +41,7 @@ def no_method(method: str, allowed: Sequence[str]) -> Response:
 
 def unauthorized(error: str) -> Response:
     """Refuse a call whose key is missing or not the right one."""
-    do = "Send the key as ?code=... or in the header x-functions-key; keys.json in the data folder has it."
+    do = "Send the key in the header x-functions-key, or as `code` in the query; keys.json in the data folder has it."
     return problem(401, error, "unauthenticated", do)
 
 

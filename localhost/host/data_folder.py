@@ -40,6 +40,11 @@ class DataFolder:
         return self.path / "cosmos.sqlite"
 
     @property
+    def hub(self) -> Path:
+        """The file of the task hub."""
+        return self.path / "hub.sqlite"
+
+    @property
     def timers(self) -> Path:
         """The file with the times that timers last ran."""
         return self.path / "timers.json"

@@ -25,6 +25,7 @@ from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker, datum, 
 from localhost.hub.interface import TaskHub, WorkKind
 from localhost.hub.memory import MemoryHub
 from localhost.hub.service import TaskHubServer
+from localhost.hub.sqlite.hub import SqliteHub
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Parts:
         configuration: HostConfiguration,
         keys: Keys,
         timers: Path,
+        hub_file: Path | None,
         only: frozenset[str],
         base_url: str,
     ) -> None:
@@ -51,7 +53,8 @@ class Parts:
         self._timers_file = timers
         self._only = {name.lower() for name in only}
         self._base_url = base_url
-        self._hub: TaskHub = MemoryHub(configuration.default_version)
+        version = configuration.default_version
+        self._hub: TaskHub = MemoryHub(version) if hub_file is None else SqliteHub(hub_file, version)
         self._grpc = TaskHubServer(self._hub)
         self._warming: list[asyncio.Task[None]] = []
 
@@ -60,6 +63,7 @@ class Parts:
 
         Raises:
             AppLoadError, BindingError: the app cannot be served.
+            HubError: the hub's file cannot be used.
         """
         self._functions = self._load()
         self._routes = Routes(self._functions, self._configuration.route_prefix)

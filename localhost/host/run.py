@@ -39,6 +39,7 @@ class HostOptions:
     port: int
     address: str
     sql_engine: str
+    durable: bool
     functions: frozenset[str]
     cors: Sequence[str]
     services: bool
@@ -55,8 +56,8 @@ def run(options: HostOptions, local: LocalSettings) -> ExitCode:
     """Run a host until it is told to stop.
 
     Raises:
-        PortInUseError, DataFolderInUseError, ConfigurationError, AppLoadError, BindingError, ServicesFailedError:
-            it cannot start; the message says why.
+        PortInUseError, DataFolderInUseError, ConfigurationError, AppLoadError, BindingError, ServicesFailedError,
+            HubError: it cannot start; the message says why.
     """
     listener = _listen(options.address, options.port)
     folder = DataFolder(options.data)
@@ -164,6 +165,7 @@ class _Host:
             configuration=read_host_json(self._options.script_root),
             keys=self._keys,
             timers=self._folder.timers,
+            hub_file=self._folder.hub if self._options.durable else None,
             only=self._options.functions,
             base_url=url,
         )

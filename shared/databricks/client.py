@@ -19,6 +19,10 @@ class _RetryElsewhereError(Exception):
     """Raised where the SDK would sleep before it repeats a call: our orchestrations wait, durably."""
 
 
+class ExecutionGoneError(QueryError):
+    """Databricks does not know the execution (any more): it was lost or has expired, and its rows with it."""
+
+
 class _NoWaiting:
     """A clock for the SDK on which nobody sleeps."""
 
@@ -47,7 +51,7 @@ def workspace() -> "WorkspaceClient":
 def databricks_errors(subject: str) -> Generator[None]:
     """Raise the SDK's errors as ours: what is worth repeating, and what is not."""
     import requests
-    from databricks.sdk.errors import InternalError, TemporarilyUnavailable, TooManyRequests
+    from databricks.sdk.errors import InternalError, NotFound, TemporarilyUnavailable, TooManyRequests
     from databricks.sdk.errors.base import DatabricksError
 
     try:
@@ -61,6 +65,8 @@ def databricks_errors(subject: str) -> Generator[None]:
         after = error.retry_after_secs
         message = f"Databricks did not take {subject} ({_kind(error)}); try again."
         raise WarehouseUnavailableError(message, retry_after=after) from error
+    except NotFound as error:
+        raise ExecutionGoneError(f"Databricks does not know {subject} any more.") from error
     except DatabricksError as error:
         message = str(error).splitlines()[0][:300] if str(error) else _kind(error)
         raise QueryError(f"Databricks refused {subject}: {message}") from error

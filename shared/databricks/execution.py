@@ -57,3 +57,9 @@ def first_line(message: str) -> str:
     """Return the part of an engine's message that a person or a model can use: no stack trace, bounded."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[0][:1_000] if lines else "Databricks gave no reason."
+
+
+def gone(handle: str, run_id: int) -> Execution:
+    """Return the end of an execution that Databricks has lost: broken, and worth running again."""
+    error = "Databricks lost the execution."
+    return Execution(handle=handle, run_id=run_id, state="failed", error=error, failure="infrastructure")

@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from shared.conversations import ColumnType
-from shared.databricks.client import databricks_errors, workspace
-from shared.databricks.execution import Execution, QueryKey, failure_of, first_line
+from shared.databricks.client import ExecutionGoneError, databricks_errors, workspace
+from shared.databricks.execution import Execution, QueryKey, failure_of, first_line, gone
 from shared.errors import QueryError
 
 if TYPE_CHECKING:
@@ -60,8 +60,11 @@ class JobLane:
         from databricks.sdk.service.jobs import RunResultState as Result
 
         run_id = int(handle)
-        with databricks_errors("the run's status"):
-            run = self._api.get_run(run_id)
+        try:
+            with databricks_errors("the run"):
+                run = self._api.get_run(run_id)
+        except ExecutionGoneError:
+            return gone(handle, run_id)
         facts: dict[str, Any] = {"handle": handle, "run_id": run_id}
         state = run.state
         if state is None or state.life_cycle_state not in {Life.TERMINATED, Life.SKIPPED, Life.INTERNAL_ERROR}:

@@ -1,13 +1,14 @@
 """The statement lane: SQL sent to a SQL warehouse through the Statement Execution API."""
 
 import time
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from shared.conversations import ColumnType
-from shared.databricks.client import databricks_errors, workspace
-from shared.databricks.execution import Execution, QueryKey, failure_of, first_line
+from shared.databricks.client import ExecutionGoneError, databricks_errors, workspace
+from shared.databricks.execution import Execution, QueryKey, failure_of, first_line, gone
 from shared.errors import QueryError
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ class StatementLane:
 
     def fetch(self, handle: str, *, result_url: str, row_limit: int) -> Execution:
         """Return where the statement stands; once it succeeded, its rows are in the lake."""
-        with databricks_errors("the statement's status"):
-            response = self._api.get_statement(handle)
+        try:
+            with databricks_errors("the statement"):
+                response = self._api.get_statement(handle)
+        except ExecutionGoneError:
+            return replace(gone(handle, _run_id(handle)), statement_id=handle)
         return self._read(response, result_url, row_limit)
 
     def cancel(self, handle: str) -> None:

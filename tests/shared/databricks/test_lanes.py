@@ -156,3 +156,12 @@ def test_a_refusal_is_not_worth_repeating(databricks: Databricks, lane: str) -> 
     with pytest.raises(QueryError, match="refused") as raised:
         databricks.submit(lane)
     assert not isinstance(raised.value, WarehouseUnavailableError)
+
+
+@pytest.mark.parametrize(("lane", "handle"), [("statement", "01f00000-0000-1000-8000-000000000000"), ("job", "7")])
+def test_an_execution_that_databricks_lost_is_worth_running_again(
+    databricks: Databricks, lane: str, handle: str
+) -> None:
+    """Its machine is gone, or it has expired: the next attempt is another one."""
+    ended = databricks.lanes[lane].fetch(handle, result_url=databricks.result_url, row_limit=2)
+    assert (ended.state, ended.failure) == ("failed", "infrastructure")
