@@ -198,6 +198,8 @@ def _list(shape: Shape, base: Query) -> Query:
         reading.use(head.at)
         shows.append(head.dimension)
     several = shape.rows_plural if shape.rows_at is not None else _speaks_of_several(reading)
+    if any(s.of_column and shape.rows_at is not None and s.at < shape.rows_at for s in reading.superlatives):
+        several = False  # "the shortest runtime of dramas" is one
     limit = limit_of(shape, plural=several or _says_top(shape))
     return base.with_(orders=tuple(orders), limit=limit, show=tuple(shows))
 
