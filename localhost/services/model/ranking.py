@@ -90,6 +90,11 @@ def _read_general_word(reading: Reading, at: int, span: Span) -> None:
         reading.superlatives.append(Superlative(at, descending, counted=counted))
 
 
+def _is_measure(reading: Reading, span: Span) -> bool:
+    ref = reading.numeric(span)
+    return ref is not None and reading.schema.column(ref).role == "measure"
+
+
 def _valued(reading: Reading, at: int) -> str:
     """Return the subject counted in "most comedies": the one that has such values."""
     after = reading.following(at, Tag.OF, Tag.NUMBER_OF)
@@ -103,14 +108,12 @@ def _column_near(reading: Reading, at: int, *, forward: bool) -> tuple[int, Span
     for index, span in walk:
         if forward and span.has("value") and not span.has("column"):
             continue  # "most horror films"
-        if (
-            span.has("column", "colverb", "unit")
-            and reading.numeric(span)
-            and not (span.used and span.kind != "phrase")
-        ):
+        if span.has("column", "colverb", "unit") and reading.numeric(span):
             if span.has("colverb") and not span.has("column") and (forward or index < at - 1):
                 return None  # only "dura más" tells of a measure by its verb
-            return (index, span) if not span.used else None
+            if span.used or (not forward and not _is_measure(reading, span)):
+                return None
+            return index, span
         if forward and span.has("subject") and not span.used:
             return index, span
         return None
