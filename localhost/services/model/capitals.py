@@ -68,6 +68,8 @@ def _run_end(tokens: Sequence[Token], at: int, unknown: set[int], quoted: set[in
             ahead += 1
         if ahead >= len(tokens) or id(tokens[ahead]) in quoted:
             break
+        if tokens[end].kind == "possessive" and ahead > end + 1:
+            break  # "Spielberg's and Scorsese's" are two
         adjacent_number = tokens[ahead].kind == "number" and (ahead == end or tokens[ahead - 1].norm == ":")
         if not (tokens[ahead].capital or (adjacent_number and _ends_name(tokens, ahead))):
             break

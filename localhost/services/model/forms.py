@@ -1,13 +1,20 @@
 """Build the query in the form that fits: a list, a figure, figures by group, a share, the best of each."""
 
-from localhost.services.model.bounds import hinted, speaks_of_average
+from localhost.services.model.bounds import hinted
 from localhost.services.model.lexicon import Tag
-from localhost.services.model.query import Clause, Dimension, Measure, Order, Query
-from localhost.services.model.reading import Reading, Superlative, UnclearError
+from localhost.services.model.orders import limit_of, rank_order, usual
+from localhost.services.model.query import Dimension, Measure, Order, Query
+from localhost.services.model.reading import Reading, UnclearError
 from localhost.services.model.shape import Head, Shape
+from localhost.services.model.totals import (
+    asks_usual_figure,
+    average_of_groups,
+    count_of_groups,
+    figure_of_ranked,
+    share,
+    total,
+)
 from localhost.services.model.vocabulary import Ref
-
-DEFAULT_LIMIT = 10
 
 
 def build(shape: Shape) -> Query:  # noqa: PLR0911 - a list of forms; the first that fits is built
@@ -15,13 +22,13 @@ def build(shape: Shape) -> Query:  # noqa: PLR0911 - a list of forms; the first 
     reading = shape.reading
     base = Query("list", shape.rows, clauses=tuple(shape.clauses))
     if reading.tagged(Tag.PERCENT):
-        return _share(shape, base)
+        return share(shape, base)
     if reading.among:
         return _comparison(shape, base)
     counted = next((m for m in shape.measures if m.aggregate == "count" and m.ref), None)
     if counted:
-        return _count_of_groups(shape, base, counted)
-    if average := _average_of_groups(shape, base):
+        return count_of_groups(shape, base, counted)
+    if average := average_of_groups(shape, base):
         return average
     dimensions = list(reading.dimensions)
     if dimensions and _is_best_of_each(shape):
@@ -31,10 +38,10 @@ def build(shape: Shape) -> Query:  # noqa: PLR0911 - a list of forms; the first 
         return _group(shape, base, [head.dimension], plural=head.plural)
     if dimensions:
         return _group(shape, base, _with_heads(shape, dimensions), plural=True)
-    if figure := _figure_of_ranked(shape, base):
+    if figure := figure_of_ranked(shape, base):
         return figure
-    if shape.measures or _asks_usual_figure(shape):
-        return _total(shape, base)
+    if shape.measures or asks_usual_figure(shape):
+        return total(shape, base)
     return _list(shape, base)
 
 
@@ -45,35 +52,6 @@ def _with_heads(shape: Shape, dimensions: list[Dimension]) -> list[Dimension]:
             shape.reading.use(head.at)
             dimensions = list(dict.fromkeys([*dimensions, head.dimension]))
     return dimensions
-
-
-def usual(shape: Shape, superlative: Superlative) -> Measure:
-    """Return the figure of a group that a superlative ranks by."""
-    if superlative.by is None:
-        return Measure("count")
-    column = shape.reading.schema.column(superlative.by)
-    if column.role == "time":
-        return Measure("max" if superlative.descending else "min", superlative.by)
-    return Measure(superlative.aggregate or column.aggregate or "avg", superlative.by)
-
-
-def rank_order(shape: Shape, default: Ref | None) -> list[Order]:
-    """Return how rows are ranked: by every superlative, in the order said."""
-    orders: list[Order] = []
-    for superlative in shape.reading.superlatives:
-        by = superlative.by or default
-        if by:
-            orders.append(Order(by, superlative.descending))
-    return list(dict.fromkeys(orders))
-
-
-def limit_of(shape: Shape, *, plural: bool) -> int | None:
-    """Return how many to show: what was said, one for a singular, ten for a plural superlative, else all."""
-    if shape.reading.limit:
-        return shape.reading.limit
-    if all(superlative.sorts for superlative in shape.reading.superlatives):
-        return None
-    return DEFAULT_LIMIT if plural else 1
 
 
 def _group_head(shape: Shape) -> Head | None:
@@ -209,113 +187,6 @@ def _compared_by(reading: Reading) -> list[Ref]:
     return refs
 
 
-def _share(shape: Shape, base: Query) -> Query:
-    """Read "what percentage of X are Y": Y after the verb, over X before it."""
-    reading = shape.reading
-    percent = next(i for i, s in enumerate(reading.spans) if s.tagged(Tag.PERCENT))
-    reading.use(percent)
-    said = [(i, s) for i, s in enumerate(reading.spans) if i > percent]
-    verbs = [i for i, s in said if s.tagged(Tag.BE, Tag.HAVE) or s.has("colverb") or s.norm.startswith(("have", "has"))]
-    verbs = verbs or [i for i, s in said if s.tagged(Tag.WITH, Tag.KNOWN)]
-    filters = sorted((f for f in reading.filters if f.clause in shape.clauses), key=lambda f: f.at)
-    verb = next(
-        (v for v in verbs if shape.rows_at is None or v > shape.rows_at or any(f.at < v for f in filters)), None
-    )
-    counted: list[Clause] = [f.clause for f in filters if verb is not None and f.at >= verb]
-    if not counted:  # "share of dramas since 2005": the dramas among what there is since 2005
-        timeless = [f.clause for f in filters if reading.schema.column(f.clause[0].ref).role != "time"]
-        counted = timeless or [f.clause for f in filters]
-    over = tuple(f.clause for f in filters if f.clause not in counted)
-    heads = [head.dimension for head in shape.heads] + list(reading.dimensions)
-    reading.use(*(head.at for head in shape.heads))
-    if (not counted and not heads) or reading.shows:
-        raise UnclearError("share")
-    dimensions = tuple(dict.fromkeys(heads))
-    orders = (Order(Measure("count")),) if dimensions else ()
-    return base.with_(form="share", clauses=over, share=tuple(counted), dimensions=dimensions, orders=orders)
-
-
-def _count_of_groups(shape: Shape, base: Query, counted: Measure) -> Query:
-    reading = shape.reading
-    dimension = shape.heads[0].dimension
-    others = [d for d in reading.dimensions if d != dimension]
-    if shape.havings and not others:
-        return base.with_(form="count_groups", dimensions=(dimension,), havings=tuple(shape.havings))
-    if others:
-        return base.with_(
-            form="group", dimensions=tuple(others), measures=(counted,), orders=(Order(others[0], descending=False),),
-            show=(dimension,),
-        )  # fmt: skip
-    return base.with_(form="total", measures=(counted,), dimensions=(), show=(dimension,))
-
-
-def _average_of_groups(shape: Shape, base: Query) -> Query | None:
-    """Read "average number of films per director", "how many films per year on average"."""
-    reading = shape.reading
-    wanted = [i for i, s in enumerate(reading.spans) if s.tagged(Tag.AVERAGE) and not s.used]
-    counting = Measure("count") in shape.measures or any(_averages_rows(shape, i) for i in wanted)
-    dimensions = list(reading.dimensions) or ([head.dimension for head in shape.heads] if counting else [])
-    counting = counting or (shape.rows_at is not None and not shape.measures and not reading.shows)
-    if not (wanted and counting and dimensions) or any(m.ref for m in shape.measures) or reading.superlatives:
-        return None
-    reading.use(*wanted, *(head.at for head in shape.heads))
-    return base.with_(form="average_of_groups", dimensions=tuple(dimensions), havings=tuple(shape.havings))
-
-
-def _averages_rows(shape: Shape, at: int) -> bool:
-    after = shape.reading.following(at, Tag.OF, Tag.NUMBER_OF)
-    return after is not None and any(m.subject == shape.rows for m in after[1].all("subject"))
-
-
-def _asks_usual_figure(shape: Shape) -> bool:
-    """Whether a column of many rows is asked for and not the rows: "how long are comedies", "the rating of dramas"."""
-    reading = shape.reading
-    if not reading.shows or reading.superlatives or reading.limit or shape.heads:
-        return False
-    if any(isinstance(show, Dimension) for show in reading.shows):
-        return False
-    first = next((i for i, s in enumerate(reading.spans) if s.has("column") and s.used), None)
-    return (
-        first is not None
-        and (shape.rows_at is None or first < shape.rows_at)
-        and reading.tagged(Tag.WHICH, Tag.OF, Tag.BE, Tag.HOW_MANY)
-    )
-
-
-def _total(shape: Shape, base: Query) -> Query:
-    reading = shape.reading
-    measures = list(shape.measures)
-    if not measures or any(isinstance(r, Ref) for r in reading.shows):
-        for ref in [r for r in reading.shows if isinstance(r, Ref)]:
-            measure = reading.usual(ref)
-            if measure not in measures:
-                measures.append(measure)
-    return base.with_(form="total", measures=tuple(measures))
-
-
-def _figure_of_ranked(shape: Shape, base: Query) -> Query | None:
-    """Read "average rating of the 10 longest films": a figure over the first rows of a ranking."""
-    reading = shape.reading
-    measures = [measure for measure in shape.measures if measure.ref]
-    for at, span in enumerate(reading.spans):
-        if (
-            shape.rows_at is not None
-            and at < shape.rows_at
-            and speaks_of_average(span)
-            and (ref := reading.numeric(span))
-        ):
-            measures.append(Measure("avg", ref))
-    if not measures or not reading.superlatives or shape.rows_at is None or shape.heads:
-        return None
-    if reading.limit is None:
-        raise UnclearError("leftover", *(reading.spans[s.at].said for s in reading.superlatives))
-    rank = reading.schema.rank_of(reading.schema.subject(shape.rows))
-    orders = rank_order(shape, rank)
-    return base.with_(
-        form="total", measures=tuple(dict.fromkeys(measures)), orders=tuple(orders), limit=reading.limit
-    )  # fmt: skip
-
-
 def _list(shape: Shape, base: Query) -> Query:
     reading = shape.reading
     rank = reading.schema.rank_of(reading.schema.subject(shape.rows))
@@ -327,6 +198,8 @@ def _list(shape: Shape, base: Query) -> Query:
         reading.use(head.at)
         shows.append(head.dimension)
     several = shape.rows_plural if shape.rows_at is not None else _speaks_of_several(reading)
+    if any(s.of_column and shape.rows_at is not None and s.at < shape.rows_at for s in reading.superlatives):
+        several = False  # "the shortest runtime of dramas" is one
     limit = limit_of(shape, plural=several or _says_top(shape))
     return base.with_(orders=tuple(orders), limit=limit, show=tuple(shows))
 

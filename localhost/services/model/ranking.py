@@ -48,6 +48,7 @@ def _read_own_word(reading: Reading, at: int, span: Span) -> None:
     if column and not column[1].used and any(m.ref == meaning.ref for m in column[1].all("column")):
         reading.use(column[0])
         reading.superlatives[-1].aggregate = _aggregate(reading, at, column[0])
+        reading.superlatives[-1].of_column = True
     elif column and column[0] == at + 1 and not column[1].used and column[1].has("column"):
         ref = reading.numeric(column[1])
         if ref and reading.schema.column(ref).role == "measure":  # "best average score"
@@ -78,7 +79,7 @@ def _read_general_word(reading: Reading, at: int, span: Span) -> None:
                 aggregate = "avg" if earlier[1].tagged(Tag.AVERAGE) else "sum"
                 reading.use(earlier[0])
             reading.use(at, index, *(i for i in range(low, high) if reading.spans[i].tagged(Tag.NUMBER_OF)))
-            reading.superlatives.append(Superlative(at, descending, by=ref, aggregate=aggregate))
+            reading.superlatives.append(Superlative(at, descending, by=ref, aggregate=aggregate, of_column=index > at))
             return
         if subjects := target.all("subject"):
             reading.use(at, index, *(i for i in range(at, index) if reading.spans[i].tagged(Tag.NUMBER_OF)))
@@ -89,9 +90,14 @@ def _read_general_word(reading: Reading, at: int, span: Span) -> None:
         reading.superlatives.append(Superlative(at, descending, counted=counted))
 
 
+def _is_measure(reading: Reading, span: Span) -> bool:
+    ref = reading.numeric(span)
+    return ref is not None and reading.schema.column(ref).role == "measure"
+
+
 def _valued(reading: Reading, at: int) -> str:
     """Return the subject counted in "most comedies": the one that has such values."""
-    after = reading.following(at, Tag.OF)
+    after = reading.following(at, Tag.OF, Tag.NUMBER_OF)
     if after and (values := after[1].all("value")) and values[0].ref:
         return reading.schema.subject_of(values[0].ref).name
     return ""
@@ -102,14 +108,12 @@ def _column_near(reading: Reading, at: int, *, forward: bool) -> tuple[int, Span
     for index, span in walk:
         if forward and span.has("value") and not span.has("column"):
             continue  # "most horror films"
-        if (
-            span.has("column", "colverb", "unit")
-            and reading.numeric(span)
-            and not (span.used and span.kind != "phrase")
-        ):
+        if span.has("column", "colverb", "unit") and reading.numeric(span):
             if span.has("colverb") and not span.has("column") and (forward or index < at - 1):
                 return None  # only "dura más" tells of a measure by its verb
-            return (index, span) if not span.used else None
+            if span.used or (not forward and not _is_measure(reading, span)):
+                return None
+            return index, span
         if forward and span.has("subject") and not span.used:
             return index, span
         return None

@@ -61,6 +61,8 @@ class Superlative:
     counted: str = ""
     aggregate: Aggregate | None = None
     """Said with it: "highest average", "most in total"."""
+    of_column: bool = False
+    """Whether a column is named with it: "the shortest runtime"."""
     sorts: bool = False
     """Whether it only puts all of them in order: "sorted by rating"."""
 

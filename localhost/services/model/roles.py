@@ -62,7 +62,8 @@ def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:  # noqa: PL
         return _possessed(reading, at, person)
     if before and before.has("phrase"):
         return _after_phrase(reading, at, before, person)
-    if after and after.has("verb") and not _asks_who(reading, at):
+    dated = after is not None and after.has("colverb") and reading.tagged(Tag.WHEN, Tag.YEAR)  # "what year was it made"
+    if after and after.has("verb") and not _asks_who(reading, at) and not dated:
         index = next(i for i, span in reading.after(at) if span is after)
         reading.use(index)
         return reading.schema.subject(after.all("verb")[0].subject), False
@@ -150,6 +151,8 @@ def _possessed(reading: Reading, at: int, person: Subject | None) -> tuple[Subje
             return (_thing(reading), True) if owner.person else (person, False)
         if span.tagged(Tag.AVERAGE, Tag.SUM, Tag.MEDIAN, Tag.NUMBER_OF):
             return person, False
+        if span.has("column") and speaks_of_average(span):
+            return None, False
         if span.has("column", "high", "low"):
             alone = not any(s.has("subject") or s.tagged(Tag.HOW_MANY) for s in reading.spans[index:])
             return (_thing(reading), True) if alone and span.has("column") else (person, False)

@@ -257,8 +257,14 @@ def _sort_filters(shape: Shape) -> None:
         condition = found.clause[0]
         column = reading.schema.column(condition.ref)
         numeric = column.role == "measure" and condition.operator in {">=", ">", "<=", "<", "between", "="}
+        counted = first is not None and any(first.at < at < found.at for at, _, _ in reading.counts)
+        # "directors with 3 films rated above 8": films are rated there, not directors
         direct = (
-            headed and first is not None and first.at < found.at and (shape.rows_at is None or shape.rows_at > found.at)
+            headed
+            and not counted
+            and first is not None
+            and first.at < found.at
+            and (shape.rows_at is None or shape.rows_at > found.at)
         )
         if (
             grouped

@@ -1,5 +1,7 @@
 """Read the values, missing values and pieces of text that a question filters by."""
 
+from collections.abc import Iterator
+
 from localhost.services.model.lexicon import Tag
 from localhost.services.model.query import Condition, Operator
 from localhost.services.model.reading import Reading
@@ -23,11 +25,30 @@ def read_texts(reading: Reading) -> None:
                 reading.use(at, column[0], text[0], *_leading(reading, text[0]))
                 if lead and lead[1].tagged(Tag.WITH, Tag.HAVE, Tag.CONTAINS, Tag.KNOWN):
                     reading.use(lead[0])
-                reading.add(at, _holding(reading, column[1], "contains", text[1]))
+                others = list(_alternatives(reading, text[0]))
+                reading.use(*(index for pair in others for index in pair))
+                texts = [text[1], *(reading.spans[index] for index, _ in others)]
+                reading.add(at, *(_holding(reading, column[1], "contains", span) for span in texts))
+
+
+def _alternatives(reading: Reading, at: int) -> Iterator[tuple[int, int]]:
+    """Yield the texts before the one at ``at``, each with the "or" behind it: 'king' or 'queen'."""
+    while (joint := reading.previous(at)) and joint[1].tagged(Tag.OR):
+        earlier = reading.previous(joint[0])
+        if earlier is None or not _is_text(reading, earlier[1]):
+            return
+        yield earlier[0], joint[0]
+        at = earlier[0]
 
 
 def _read_text(reading: Reading, at: int, operator: Operator) -> None:
     text = reading.following(at, Tag.THE_WORD, Tag.BY, Tag.WITH)
+    letter = reading.following(at)
+    if letter and letter[1].tagged(Tag.THE_WORD) and letter[0] + 1 < len(reading.spans):
+        article = reading.spans[letter[0] + 1]
+        if article.tagged(Tag.ARTICLE) and len(article.norm) == 1:
+            text = letter[0] + 1, Span("name", article.tokens, text=article.said)  # "the letter A"
+            reading.spans[text[0]] = text[1]
     if text is None or not _is_text(reading, text[1]):
         return
     joint = reading.following(text[0])
