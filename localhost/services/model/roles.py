@@ -13,6 +13,9 @@ from shared.catalog import Subject
 _JOINTS = re.compile(r"\s*,\s*(?:and |y |e )?|\s+(?:and|y|e|or|o|vs\.?|versus|&)\s+", re.IGNORECASE)
 
 
+_COMPARED_WITH = re.compile(r"\s+(?:with|to|con|a)\s+", re.IGNORECASE)
+
+
 def read_names(reading: Reading) -> None:
     """Give each name that is left a subject; persons become conditions, things become what is looked up."""
     for at, span in enumerate(reading.spans):
@@ -21,6 +24,8 @@ def read_names(reading: Reading) -> None:
             texts = [span.text]
             if (not title or compares(reading) or weighs(reading)) and span.tokens[0].kind != "quoted":
                 texts = [text for text in _JOINTS.split(span.text) if text]
+                if len(texts) == 1 and reading.tagged(Tag.COMPARE):
+                    texts = _COMPARED_WITH.split(span.text)
             span.used = True
             reading.named += [Named(at, text, subject.name if subject else "", title) for text in texts]
 
@@ -56,7 +61,7 @@ def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:  # noqa: PL
         subject = reading.schema.subject(apposed[0].subject)
         reading.use(at - 1 if reading.spans[at - 1] is before else at - 2)
         return subject, not (subject.via or subject.person)
-    if before and before.tagged(Tag.WITH) and (cast := _taking_part(reading, before)):
+    if before and before.tagged(Tag.WITH) and not compares(reading) and (cast := _taking_part(reading, before)):
         return cast, False
     if after and after.norm == "'s":
         return _possessed(reading, at, person)
@@ -68,7 +73,8 @@ def _role(reading: Reading, at: int) -> tuple[Subject | None, bool]:  # noqa: PL
         reading.use(index)
         return reading.schema.subject(after.all("verb")[0].subject), False
     if before and before.has("verb"):
-        if _asks_who(reading, at):
+        dated = before.has("colverb") and reading.tagged(Tag.WHEN, Tag.YEAR) and not reading.tagged(Tag.HOW_MANY)
+        if dated or _asks_who(reading, at):
             return _thing(reading), True
         reading.use(next(i for i, span in reading.before(at) if span is before))
         return reading.schema.subject(before.all("verb")[0].subject), False
@@ -183,7 +189,7 @@ def _by_question(  # noqa: PLR0911 - a list of signs
 ) -> tuple[Subject | None, bool]:
     spans = reading.spans
     before = next((span for _, span in reading.before(at, Tag.BOTH, Tag.OF)), None)
-    if (before and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN)) or (
+    if (before and before.tagged(Tag.AND, Tag.OR, Tag.VERSUS, Tag.THAN, Tag.MORE_THAN, Tag.LESS_THAN, Tag.WITH)) or (
         before and before.norm == ","
     ):
         for earlier in reversed(reading.named):
