@@ -6,7 +6,7 @@ import azure.durable_functions as df
 
 from activities.verdicts import verdict
 from shared.answers import TABLE_ROWS, answer_table, summarise
-from shared.conversations import Record, Result, conversations
+from shared.conversations import Query, Record, Result, conversations
 from shared.lake import json_rows, read_table
 from shared.payloads import Turn, Verdict
 from shared.settings import settings
@@ -20,7 +20,7 @@ ROWS_IN_WORDS = {"en": "Rows found: {count}.", "es": "Filas encontradas: {count}
 
 
 class _Found(NamedTuple):
-    sql: str
+    query: Query
     result: Result
     names: list[str]
     rows: list[list[Any]]
@@ -32,9 +32,7 @@ class _Found(NamedTuple):
 def answer_question(turn: Turn) -> Verdict:
     """Draft the answer: the model's words for the first rows, then the table that we write from the rows."""
     record = conversations().require(turn["conversation_id"])
-    found = [
-        _read(query["sql"], query["result"]) for query in record["queries"].values() if query["result"] is not None
-    ]
+    found = [_read(query, query["result"]) for query in record["queries"].values() if query["result"] is not None]
     if record["sql"] is not None:  # the caller asked for rows, not for words
         count = sum(one.result["row_count"] for one in found)
         text = ROWS_IN_WORDS[record["language"]].format(count=count)
@@ -62,16 +60,18 @@ def answer_question(turn: Turn) -> Verdict:
     return {}
 
 
-def _read(sql: str, result: Result) -> _Found:
+def _read(query: Query, result: Result) -> _Found:
     table = read_table(result["path"])
     names, rows = json_rows(table.slice(0, TABLE_ROWS))
-    return _Found(sql, result, names, rows, summarise(table))
+    return _Found(query, result, names, rows, summarise(table))
 
 
 def _evidence(found: _Found) -> "Evidence":
     """Return what the model may see: never more rows than ``HEAD_ROWS``."""
     return {
-        "sql": found.sql,
+        "sql": found.query["sql"],
+        "purpose": found.query["purpose"],
+        "assumptions": found.query["assumptions"],
         "columns": [{"name": column["name"], "type": column["type"]} for column in found.result["columns"]],
         "rows": found.rows[: settings().head_rows],
         "row_count": found.result["row_count"],

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TABLE_ROWS = 20
+TABLE_ROWS = 100
+"""Enough for a century of years; what is longer is in the lake, whole."""
 
 _MORE = {
     "en": "{shown} of {total} rows shown.",

@@ -62,6 +62,8 @@ class Evidence(TypedDict):
     """What a query found, as the model is shown it: the first rows and figures over all of them."""
 
     sql: str
+    purpose: str
+    assumptions: Sequence[str]
     columns: Sequence[Mapping[str, str]]
     rows: Sequence[Sequence[Any]]
     row_count: int
@@ -92,7 +94,8 @@ def plan(
     messages = [{"role": "system", "content": prompt}, {"role": "user", "content": question}]
     for number, failure in enumerate(failures):
         columns = {f"{dataset.namespace}.{table.name}": [c.name for c in table.columns] for table in dataset.tables}
-        messages += _tool_exchange(f"failed_{number}", failure["sql"], {"error": failure["error"], "columns": columns})
+        call: dict[str, Any] = {"sql": failure["sql"], "purpose": "", "assumptions": [], "tables": []}
+        messages += _tool_exchange(f"failed_{number}", call, {"error": failure["error"], "columns": columns})
     message = _complete(messages, tools=_tool_schemas(), tool_choice="required")
     return _read_calls(message)
 
@@ -107,8 +110,10 @@ def describe(question: str, language: str, evidence: Sequence[Evidence]) -> str:
     messages = [{"role": "system", "content": _prompt("answer", language=language)}]
     messages.append({"role": "user", "content": question})
     for number, found in enumerate(evidence):
-        content = {key: value for key, value in found.items() if key != "sql"}
-        messages += _tool_exchange(f"query_{number}", found["sql"], content)
+        asked = ("sql", "purpose", "assumptions")
+        call: dict[str, Any] = {**{key: found[key] for key in asked}, "tables": []}
+        content = {key: value for key, value in found.items() if key not in asked}
+        messages += _tool_exchange(f"query_{number}", call, content)
     text = (_complete(messages).content or "").strip()
     if not text:
         raise ModelError("The model answered with no text; ask again.")
@@ -146,9 +151,9 @@ def _read_calls(message: "ChatCompletionMessage") -> list[Proposal] | Refusal | 
     raise ModelError("The model answered without calling a tool; ask again, or in other words.")
 
 
-def _tool_exchange(call_id: str, sql: str, result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    arguments = json.dumps({"sql": sql, "purpose": "", "assumptions": [], "tables": []}, ensure_ascii=False)
-    call = {"id": call_id, "type": "function", "function": {"name": "run_sql", "arguments": arguments}}
+def _tool_exchange(call_id: str, arguments: Mapping[str, Any], result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    function = {"name": "run_sql", "arguments": json.dumps(arguments, ensure_ascii=False)}
+    call = {"id": call_id, "type": "function", "function": function}
     return [
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": call_id, "content": json.dumps(result, ensure_ascii=False)},

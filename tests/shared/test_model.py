@@ -108,6 +108,8 @@ def test_the_content_filter_is_said_as_such(faults: Faults) -> None:
 def test_findings_become_words_that_hold_their_values(faults: Faults) -> None:
     evidence: Evidence = {
         "sql": "SELECT count(*) AS number_of_films FROM imdb.title_basics",
+        "purpose": "",
+        "assumptions": [],
         "columns": [{"name": "number_of_films", "type": "BIGINT"}],
         "rows": [[3200]],
         "row_count": 1,
