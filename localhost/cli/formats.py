@@ -1,7 +1,8 @@
-"""Lists on standard output: a table for people, JSON for programs."""
+"""Options that commands share, and lists on standard output: a table for people, JSON for programs."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +14,16 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--output", "-o", type=choice, default="table", show_default=True, help="How to write it.")(
         command
     )
+
+
+def script_root_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--script-root DIRECTORY`` to a command."""
+    return click.option(
+        "--script-root",
+        type=click.Path(file_okay=False, exists=True, path_type=Path),
+        default=Path(),
+        help="The folder of the Functions app.  [default: this folder]",
+    )(command)
 
 
 def write(rows: Sequence[Mapping[str, Any]], output: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from localhost.app_settings import read_local_settings
-from localhost.cli.formats import output_option, write
+from localhost.cli.formats import output_option, script_root_option, write
 from localhost.cli.lazy import examples
 from localhost.exit_codes import ExitCode
 
@@ -15,12 +15,7 @@ from localhost.exit_codes import ExitCode
 @click.command(
     epilog=examples("python -m localhost functions", "python -m localhost functions --script-root ../other -o json")
 )
-@click.option(
-    "--script-root",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    default=Path(),
-    help="The folder of the Functions app.  [default: this folder]",
-)
+@script_root_option
 @output_option
 def functions(*, script_root: Path, output: str) -> int:
     """List the functions of an app: name, trigger, methods and route or schedule."""

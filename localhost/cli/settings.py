@@ -9,7 +9,7 @@ import click
 
 from localhost import app_settings
 from localhost.app_settings import LocalSettings, Setting
-from localhost.cli.formats import output_option, write
+from localhost.cli.formats import output_option, script_root_option, write
 from localhost.cli.lazy import examples
 from localhost.exit_codes import ExitCode
 
@@ -29,12 +29,7 @@ HOST_SETTINGS = {
 @click.command(
     epilog=examples("python -m localhost settings", "python -m localhost settings -o json | jq '.[] | .name'")
 )
-@click.option(
-    "--script-root",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    default=Path(),
-    help="The folder of the Functions app.  [default: this folder]",
-)
+@script_root_option
 @output_option
 def settings(*, script_root: Path, output: str) -> int:
     """Show every setting, its value and where it comes from; secrets are masked.

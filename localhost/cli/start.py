@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from localhost.app_settings import LocalSettings, read_local_settings, split_origins
+from localhost.cli.formats import script_root_option
 from localhost.cli.lazy import examples
 from localhost.exit_codes import ExitCode
 
@@ -33,12 +34,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     envvar="LOCALHOST_ADDRESS",
     help="Where to listen; another than loopback lets other machines in.",
 )
-@click.option(
-    "--script-root",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    default=Path(),
-    help="The folder of the Functions app.  [default: this folder]",
-)
+@script_root_option
 @click.option(
     "--data",
     type=FOLDER,

@@ -8,11 +8,10 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, override
+from typing import TYPE_CHECKING, Any
 
 from localhost import app_settings, tables
 from localhost.app_settings import LocalSettings
@@ -23,6 +22,9 @@ from localhost.host.data_folder import DataFolder
 from localhost.host.keys import Keys
 from localhost.host.service_process import ServiceProcess
 from localhost.host.stand_ins import StandIns
+
+if TYPE_CHECKING:  # uvicorn is loaded once the app loads beside it
+    from localhost.listening import ListeningServer
 
 log = logging.getLogger(__name__)
 
@@ -252,27 +254,12 @@ class _Host:
             webbrowser.open(url)
 
 
-def _server(app: Any) -> "Any":
+def _server(app: Any) -> "ListeningServer":
     import uvicorn
 
-    class Server(uvicorn.Server):
-        """A server that leaves signals to the host, and says when it listens."""
+    from localhost.listening import ListeningServer
 
-        def __init__(self, config: uvicorn.Config) -> None:
-            super().__init__(config)
-            self.listening = asyncio.Event()
-
-        @override
-        @contextmanager
-        def capture_signals(self) -> Generator[None]:
-            yield
-
-        @override
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            self.listening.set()
-
-    return Server(
+    return ListeningServer(
         uvicorn.Config(
             app,
             lifespan="off",

@@ -13,15 +13,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 
 import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
+from localhost.listening import ListeningServer
 from localhost.services.faults import Faults
 
 LAST_RESORT = 6.0
@@ -79,29 +79,13 @@ _FACTORIES: dict[str, Callable[[argparse.Namespace], ASGIApp]] = {
 }
 
 
-class _Service(uvicorn.Server):
-    """A server that leaves signals to the process, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    @override
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-
 async def _serve(apps: dict[str, ASGIApp], ports: dict[str, int]) -> None:
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
     threading.Thread(target=_watch_input, args=(loop, over), daemon=True).start()
-    servers = {name: _Service(uvicorn.Config(app, log_level="warning", access_log=False)) for name, app in apps.items()}
+    servers = {
+        name: ListeningServer(uvicorn.Config(app, log_level="warning", access_log=False)) for name, app in apps.items()
+    }
     tasks = [asyncio.create_task(server.serve([_listen(ports[name])])) for name, server in servers.items()]
     announced = asyncio.create_task(_announce(servers, ports))
     closing = asyncio.create_task(over.wait())
@@ -122,7 +106,7 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-async def _announce(servers: dict[str, _Service], ports: dict[str, int]) -> None:
+async def _announce(servers: dict[str, ListeningServer], ports: dict[str, int]) -> None:
     for server in servers.values():
         await server.listening.wait()
     announcement: dict[str, Any] = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
