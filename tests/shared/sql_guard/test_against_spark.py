@@ -57,8 +57,9 @@ def analyser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
-    session.sql("CREATE DATABASE imdb")
-    session.sql("CREATE DATABASE other")
+    for database in ("imdb", "other"):
+        session.sql(f"DROP DATABASE IF EXISTS {database} CASCADE")  # another test's Spark in this JVM left its own
+        session.sql(f"CREATE DATABASE {database}")
     for table in IMDB.tables:
         # Spark is strict about types, and isAdult is 0 or 1 in the queries people know.
         types = {column.name: "INT" if column.type == "BOOLEAN" else column.type for column in table.columns}
