@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,16 @@ class Host:
     def forget_calls(self, service: str) -> None:
         """Clear the journal of a stand-in."""
         httpx2.delete(f"{self.services[service]}/_calls", trust_env=False)
+
+    def logged(self, wanted: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
+        """Return the first line of the log that is wanted; it may still be on its way."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            found = next((line for line in list(self.lines) if wanted(line)), None)
+            if found is not None:
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"nothing like that was logged: {self.lines[-20:]}")
 
     def read_log(self) -> None:
         """Keep the log as it comes."""

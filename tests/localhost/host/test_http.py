@@ -170,7 +170,7 @@ def test_what_a_function_raises_stays_in_the_log(app, client):
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
-    logged = next(line for line in app.lines if line.get("request_id") == answer.json()["request_id"])
+    logged = app.logged(lambda line: line.get("request_id") == answer.json()["request_id"])
     assert "RuntimeError" in logged["exception"]
     assert logged["function"] == "broken"
 

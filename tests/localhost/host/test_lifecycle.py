@@ -164,7 +164,7 @@ def test_what_users_send_cannot_drive_the_terminal(functions_host):
     with host.client() as client:
         client.get("/api/slow/0")
     assert host.stop() == 0
-    line = next(line for line in host.lines if line.get("message", "").startswith("sleeping"))
+    line = host.logged(lambda line: line.get("message", "").startswith("sleeping"))
     assert line["function"] == "slow"
     assert "\x1b" not in "".join(host.errors)
 

@@ -123,7 +123,7 @@ def test_the_host_ends_when_its_services_do(app):
     os.kill(services, signal.SIGKILL)
     assert host.process.wait(hosting.PATIENCE) == 1
     host.stop()
-    assert any("stand-in services ended" in line.get("message", "") for line in host.lines)
+    assert host.logged(lambda line: "stand-in services ended" in line.get("message", ""))
 
 
 def test_an_empty_lake_is_filled_at_the_first_start_and_it_says_so(tmp_path):

@@ -75,7 +75,7 @@ def test_timers_fire_on_their_schedule_at_start_and_when_they_were_missed(tmp_pa
     assert by_name["nightly"]["status"]["Last"] == two_days_ago
     assert by_name["at_start"]["past_due"] is False
     assert by_name["at_start"]["status"]["Next"].startswith(f"{datetime.now(UTC).year + 1}-01-01")
-    assert any(line.get("function") == "broken" and line["level"] == "error" for line in host.lines)
+    assert host.logged(lambda line: line.get("function") == "broken" and line["level"] == "error")
 
     log.unlink()
     again = hosting.start("--script-root", tmp_path, data=data, **settings)
