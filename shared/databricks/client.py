@@ -68,6 +68,8 @@ def databricks_errors(subject: str) -> Generator[None]:
     except NotFound as error:
         raise ExecutionGoneError(f"Databricks does not know {subject} any more.") from error
     except DatabricksError as error:
+        if "does not exist" in str(error):  # the jobs API says so with 400, and the SDK translates it only for reads
+            raise ExecutionGoneError(f"Databricks refused {subject}: {str(error).splitlines()[0][:300]}") from error
         message = str(error).splitlines()[0][:300] if str(error) else _kind(error)
         raise QueryError(f"Databricks refused {subject}: {message}") from error
     except (requests.RequestException, TimeoutError) as error:

@@ -1,6 +1,7 @@
 """The job lane: a run of the job that ``databricks/sql_query_job.py`` defines."""
 
 import json
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -83,7 +84,7 @@ class JobLane:
 
     def cancel(self, handle: str) -> None:
         """Ask for the end of the run."""
-        with databricks_errors("the cancellation"):
+        with suppress(ExecutionGoneError), databricks_errors("the cancellation"):  # what is gone is over
             self._api.cancel_run(int(handle))
 
     def _report(self, run: "Run") -> _Report:

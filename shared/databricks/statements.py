@@ -1,6 +1,7 @@
 """The statement lane: SQL sent to a SQL warehouse through the Statement Execution API."""
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,7 +64,7 @@ class StatementLane:
 
     def cancel(self, handle: str) -> None:
         """Ask for the end of the statement."""
-        with databricks_errors("the cancellation"):
+        with suppress(ExecutionGoneError), databricks_errors("the cancellation"):  # what is gone is over
             self._api.cancel_execution(handle)
 
     def _find(self, key: QueryKey) -> str | None:
