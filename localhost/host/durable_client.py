@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from localhost.host.functions import Function
 from localhost.host.worker import datum
-from localhost.hub.service import MAX_MESSAGE
+from localhost.hub.transport.server import MAX_MESSAGE
 
 PATH = "/runtime/webhooks/durabletask"
 

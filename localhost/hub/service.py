@@ -3,55 +3,64 @@
 A waiting client costs a coroutine, not a thread.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
-import durabletask.internal.orchestrator_service_pb2_grpc as stubs
 import grpc
 from google.protobuf import empty_pb2
+from google.protobuf.message_factory import GetMessageClass
 
 from localhost.hub.interface import (
     HubError,
     InstanceConflictError,
+    InstanceStateError,
+    InvalidRequestError,
     Milestone,
+    PayloadTooLargeError,
     TaskHub,
     UnknownInstanceError,
     UnsupportedError,
     WorkKind,
 )
+from localhost.hub.transport.server import CallError, GrpcServer, Method, Streaming, Unary
 from localhost.hub.work_stream import WorkStreams
 
-type Context = grpc.aio.ServicerContext[Any, Any]
 type Operation = Callable[[Any], Awaitable[Any]]
+type StreamOperation = Callable[[Any], AsyncGenerator[Any]]
 
-MAX_MESSAGE = 64 * 1024 * 1024
 EVENTS_PER_CHUNK = 100
 
 
-class TaskHubServer:
+class TaskHubServer(GrpcServer):
     """The gRPC address of a hub."""
 
     def __init__(self, hub: TaskHub) -> None:
-        limits = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)]
-        # A second host must get an error, not half of the first one's calls.
-        self._server = grpc.aio.server(options=[*limits, ("grpc.so_reuseport", 0)])
-        stubs.add_TaskHubSidecarServiceServicer_to_server(_servicer(hub), self._server)  # pyright: ignore[reportUnknownMemberType]  # generated, untyped
-
-    async def start(self) -> str:
-        """Listen, and return the address as ``host:port``."""
-        port = self._server.add_insecure_port("127.0.0.1:0")
-        await self._server.start()
-        return f"127.0.0.1:{port}"
-
-    async def stop(self) -> None:
-        """Stop listening; calls under way get a moment to end."""
-        await self._server.stop(grace=0.2)
+        streams = WorkStreams(hub)
+        super().__init__(
+            _methods({**_for_clients(hub), **_for_workers(hub, streams)}, {**_history_stream(hub), **_work(streams)})
+        )
 
 
-def _servicer(hub: TaskHub) -> stubs.TaskHubSidecarServiceServicer:
-    """Answer every operation of the service with the hub's method for it; the rest stays unimplemented."""
+def _methods(unary: dict[str, Operation], streaming: dict[str, StreamOperation]) -> dict[str, Method]:
+    """Give every operation its path and the type of its request; the service's other operations do not exist here."""
+    service = pb.DESCRIPTOR.services_by_name["TaskHubSidecarService"]
+
+    def path(name: str) -> str:
+        return f"/{service.full_name}/{name}"
+
+    def decode(name: str) -> Callable[[bytes], Any]:
+        return GetMessageClass(service.methods_by_name[name].input_type).FromString
+
+    return {
+        **{path(name): Unary(decode(name), _refusing(operation)) for name, operation in unary.items()},
+        **{path(name): Streaming(decode(name), _refusing_stream(operation)) for name, operation in streaming.items()},
+    }
+
+
+def _for_clients(hub: TaskHub) -> dict[str, Operation]:
+    """Return the operations of those who start, watch and steer orchestrations."""
 
     async def hello(_request: empty_pb2.Empty) -> empty_pb2.Empty:
         return empty_pb2.Empty()
@@ -75,7 +84,7 @@ def _servicer(hub: TaskHub) -> stubs.TaskHubSidecarServiceServicer:
     async def restart(request: pb.RestartInstanceRequest) -> pb.RestartInstanceResponse:
         return pb.RestartInstanceResponse(instanceId=await hub.restart(request))
 
-    operations: dict[str, Operation] = {
+    return {
         "Hello": hello,
         "StartInstance": start,
         "GetInstance": get,
@@ -95,14 +104,6 @@ def _servicer(hub: TaskHub) -> stubs.TaskHubSidecarServiceServicer:
         "QueryEntities": hub.query_entities,
         "CleanEntityStorage": hub.clean_entities,
     }
-
-    streams = WorkStreams(hub)
-    servicer = stubs.TaskHubSidecarServiceServicer()
-    handlers = {name: _handler(operation) for name, operation in {**operations, **_for_workers(hub, streams)}.items()}
-    by_stream = {"StreamInstanceHistory": _history_stream(hub), "GetWorkItems": _work_stream(streams)}
-    for name, handler in {**handlers, **by_stream}.items():
-        setattr(servicer, name, handler)
-    return servicer
 
 
 def _told[Request](method: Callable[[Request], Awaitable[None]], answer: Callable[[], Any]) -> Operation:
@@ -134,8 +135,14 @@ def _for_workers(hub: TaskHub, streams: WorkStreams) -> dict[str, Operation]:
                 missing.append(instance_id)
         return pb.SkipGracefulOrchestrationTerminationsResponse(unterminatedInstanceIds=missing)
 
-    async def create_hub(_request: pb.CreateTaskHubRequest) -> pb.CreateTaskHubResponse:
-        return pb.CreateTaskHubResponse()  # it is there since the host started
+    async def create_hub(request: pb.CreateTaskHubRequest) -> pb.CreateTaskHubResponse:
+        if request.recreateIfExists:  # it is there since the host started
+            await hub.clear()
+        return pb.CreateTaskHubResponse()
+
+    async def delete_hub(_request: pb.DeleteTaskHubRequest) -> pb.DeleteTaskHubResponse:
+        await hub.clear()
+        return pb.DeleteTaskHubResponse()
 
     return {
         "CompleteOrchestratorTask": _told(streams.complete_orchestration, pb.CompleteTaskResponse),
@@ -146,55 +153,55 @@ def _for_workers(hub: TaskHub, streams: WorkStreams) -> dict[str, Operation]:
         "AbandonTaskEntityWorkItem": abandon("entity", pb.AbandonEntityTaskResponse),
         "SkipGracefulOrchestrationTerminations": terminate_now,
         "CreateTaskHub": create_hub,
+        "DeleteTaskHub": delete_hub,
     }
 
 
-def _work_stream(streams: WorkStreams) -> Callable[[pb.GetWorkItemsRequest, Context], AsyncIterator[pb.WorkItem]]:
-    async def get_work_items(request: pb.GetWorkItemsRequest, context: Context) -> AsyncIterator[pb.WorkItem]:
-        try:
-            async with aclosing(streams.stream(request)) as items:
-                async for item in items:
-                    yield item
-        except HubError as error:
-            await _refuse(context, error)
-
-    return get_work_items
+def _work(streams: WorkStreams) -> dict[str, StreamOperation]:
+    return {"GetWorkItems": streams.stream}
 
 
-def _history_stream(
-    hub: TaskHub,
-) -> Callable[[pb.StreamInstanceHistoryRequest, Context], AsyncIterator[pb.HistoryChunk]]:
-    async def stream_history(
-        request: pb.StreamInstanceHistoryRequest, context: Context
-    ) -> AsyncIterator[pb.HistoryChunk]:
-        try:
-            events = await hub.history(request.instanceId)
-        except HubError as error:
-            await _refuse(context, error)
-            return
+def _history_stream(hub: TaskHub) -> dict[str, StreamOperation]:
+    async def stream_history(request: pb.StreamInstanceHistoryRequest) -> AsyncGenerator[pb.HistoryChunk]:
+        events = await hub.history(request.instanceId)
         for start in range(0, len(events), EVENTS_PER_CHUNK):
             yield pb.HistoryChunk(events=events[start : start + EVENTS_PER_CHUNK])
 
-    return stream_history
+    return {"StreamInstanceHistory": stream_history}
 
 
-def _handler(operation: Operation) -> Callable[[Any, Context], Awaitable[Any]]:
-    async def handle(request: Any, context: Context) -> Any:
+def _refusing(operation: Operation) -> Operation:
+    async def refusing(request: Any) -> Any:
         try:
             return await operation(request)
         except HubError as error:
-            await _refuse(context, error)
+            raise _refusal(error) from error
 
-    return handle
+    return refusing
 
 
-async def _refuse(context: Context, error: HubError) -> None:
+def _refusing_stream(operation: StreamOperation) -> StreamOperation:
+    async def refusing(request: Any) -> AsyncGenerator[Any]:
+        try:
+            async with aclosing(operation(request)) as answers:
+                async for answer in answers:
+                    yield answer
+        except HubError as error:
+            raise _refusal(error) from error
+
+    return refusing
+
+
+def _refusal(error: HubError) -> CallError:
     codes: dict[type[HubError], grpc.StatusCode] = {
         UnknownInstanceError: grpc.StatusCode.NOT_FOUND,
         InstanceConflictError: grpc.StatusCode.ALREADY_EXISTS,
+        InstanceStateError: grpc.StatusCode.FAILED_PRECONDITION,
+        InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+        PayloadTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
         UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     }
-    await context.abort(codes.get(type(error), grpc.StatusCode.INTERNAL), str(error))
+    return CallError(codes.get(type(error), grpc.StatusCode.INTERNAL), str(error))
 
 
 def _found(state: pb.OrchestrationState | None) -> pb.GetInstanceResponse:
