@@ -7,7 +7,14 @@ from starlette.responses import Response
 from localhost.host import answers
 from localhost.host.host_routes import Call, Handler
 from localhost.host.http_binding import BodyTooLargeError
-from localhost.hub.interface import HubError, InstanceConflictError, UnknownInstanceError, UnsupportedError
+from localhost.hub.interface import (
+    HubError,
+    InstanceConflictError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    UnknownInstanceError,
+    UnsupportedError,
+)
 
 
 class GoneError(Exception):
@@ -23,6 +30,10 @@ _REFUSALS: dict[type[Exception], Refusal] = {
         404, str(error), "not_found", "Look at the list of instances."
     ),
     InstanceConflictError: lambda error, _call: answers.conflict(str(error)),
+    PayloadTooLargeError: lambda error, _call: answers.problem(
+        413, str(error), "too_large", "Send less, or the address of it."
+    ),
+    InvalidRequestError: lambda error, _call: answers.bad_request(str(error), "See the HTTP API of Durable Functions."),
     UnsupportedError: lambda error, call: answers.not_supported(call.request.url.path, str(error)),
     HubError: lambda error, _call: answers.problem(
         500, str(error), "internal_error", "Look at the output of the host."

@@ -5,7 +5,10 @@ Requests and answers are the messages of ``TaskHubSidecarService``, so a hub spe
 
     HubError
     ├── UnknownInstanceError     there is no such instance
-    ├── InstanceConflictError    the instance is not in a state that allows this
+    ├── InstanceConflictError    the id is taken
+    │   └── InstanceStateError   the instance is not in a state that allows this
+    ├── InvalidRequestError      the request makes no sense to this hub
+    ├── PayloadTooLargeError     an input, event or signal is larger than this hub takes
     └── UnsupportedError         this hub cannot do it; the message names the operation
 """
 
@@ -39,7 +42,19 @@ class UnknownInstanceError(HubError):
 
 
 class InstanceConflictError(HubError):
+    """The id is taken."""
+
+
+class InstanceStateError(InstanceConflictError):
     """The instance is not in a state that allows this."""
+
+
+class InvalidRequestError(HubError):
+    """The request makes no sense to this hub."""
+
+
+class PayloadTooLargeError(HubError):
+    """An input, event or signal is larger than this hub takes."""
 
 
 class UnsupportedError(HubError):
@@ -88,6 +103,7 @@ class InstanceStore(Protocol):
 
         Raises:
             InstanceConflictError: an instance with this id is live.
+            PayloadTooLargeError: its input is.
         """
         ...
 
@@ -170,6 +186,10 @@ class TaskHub(WorkSource, InstanceStore, EntityStore, Protocol):
 
     async def start(self) -> None:
         """Open the hub; nothing else may be called before."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget everything: instances, entities, timers, and what is out."""
         ...
 
     async def stop(self) -> None:

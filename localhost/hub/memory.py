@@ -11,6 +11,7 @@ from localhost.hub.interface import (
     TERMINAL,
     HubError,
     InstanceConflictError,
+    InstanceStateError,
     Milestone,
     UnknownInstanceError,
     UnsupportedError,
@@ -35,6 +36,12 @@ class MemoryHub:
         """Open the hub, empty."""
         loop = asyncio.get_running_loop()
         self._backend = EventLoopBackend(loop.call_later, self._wake, self._settled, self._default_version)
+
+    async def clear(self) -> None:
+        """Forget everything, and tell whoever waits for some of it."""
+        await self.start()
+        for instance_id in list(self._waiting):
+            self._settled(instance_id)
 
     async def stop(self) -> None:
         """Nothing to close: the memory goes with the process."""
@@ -194,7 +201,7 @@ class _Call:
     _errors: ClassVar[dict[grpc.StatusCode, type[HubError]]] = {
         grpc.StatusCode.NOT_FOUND: UnknownInstanceError,
         grpc.StatusCode.ALREADY_EXISTS: InstanceConflictError,
-        grpc.StatusCode.FAILED_PRECONDITION: InstanceConflictError,
+        grpc.StatusCode.FAILED_PRECONDITION: InstanceStateError,
         grpc.StatusCode.UNIMPLEMENTED: UnsupportedError,
     }
 

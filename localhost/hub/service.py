@@ -31,6 +31,7 @@ type Operation = Callable[[Any], Awaitable[Any]]
 type StreamOperation = Callable[[Any], AsyncGenerator[Any]]
 
 EVENTS_PER_CHUNK = 100
+BYTES_PER_CHUNK = 2 * 1024 * 1024  # clients take 4 MB a message unless told otherwise
 
 
 class TaskHubServer(GrpcServer):
@@ -164,8 +165,15 @@ def _work(streams: WorkStreams) -> dict[str, StreamOperation]:
 def _history_stream(hub: TaskHub) -> dict[str, StreamOperation]:
     async def stream_history(request: pb.StreamInstanceHistoryRequest) -> AsyncGenerator[pb.HistoryChunk]:
         events = await hub.history(request.instanceId)
-        for start in range(0, len(events), EVENTS_PER_CHUNK):
-            yield pb.HistoryChunk(events=events[start : start + EVENTS_PER_CHUNK])
+        chunk, size = pb.HistoryChunk(), 0
+        for event in events:
+            if chunk.events and (len(chunk.events) == EVENTS_PER_CHUNK or size + event.ByteSize() > BYTES_PER_CHUNK):
+                yield chunk
+                chunk, size = pb.HistoryChunk(), 0
+            chunk.events.append(event)
+            size += event.ByteSize()
+        if chunk.events:
+            yield chunk
 
     return {"StreamInstanceHistory": stream_history}
 

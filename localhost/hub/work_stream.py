@@ -11,6 +11,8 @@ from localhost.hub.interface import Wanted, WorkKind, WorkSource
 # A worker hangs up on a stream that says nothing for two minutes.
 PING_AFTER = 30.0
 DEFAULT_BOUND = 100
+# A worker that can reads a longer history by itself, in pieces.
+STREAMED_HISTORY = 1024 * 1024
 
 
 @dataclass(slots=True, frozen=True)
@@ -25,6 +27,7 @@ class WorkStreams:
     def __init__(self, hub: WorkSource) -> None:
         self._hub = hub
         self._out: dict[str, _Out] = {}
+        self._parts: dict[str, pb.OrchestratorResponse] = {}
 
     async def stream(self, request: pb.GetWorkItemsRequest) -> AsyncGenerator[pb.WorkItem]:
         """Yield work items for as long as the worker listens."""
@@ -36,6 +39,7 @@ class WorkStreams:
             "entity": request.maxConcurrentEntityWorkItems,
         }
         wishes = _wishes(request)
+        reads_histories = pb.WORKER_CAPABILITY_HISTORY_STREAMING in request.capabilities
 
         async def pump(kind: WorkKind, bound: int) -> None:
             room = asyncio.Semaphore(bound if bound > 0 else DEFAULT_BOUND)
@@ -44,6 +48,9 @@ class WorkStreams:
                 item = await self._hub.take(kind, wishes.get(kind))
                 self._out[item.completionToken] = _Out(kind, room)
                 mine.add(item.completionToken)
+                if reads_histories and item.ByteSize() > STREAMED_HISTORY and item.orchestratorRequest.pastEvents:
+                    del item.orchestratorRequest.pastEvents[:]
+                    item.orchestratorRequest.requiresHistoryStreaming = True
                 outgoing.put_nowait(item)
 
         pumps = [asyncio.create_task(pump(kind, bound)) for kind, bound in bounds.items()]
@@ -60,6 +67,7 @@ class WorkStreams:
                 task.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             for token in mine:
+                self._parts.pop(token, None)
                 if out := self._out.pop(token, None):
                     await self._hub.abandon(out.kind, token)
 
@@ -69,8 +77,16 @@ class WorkStreams:
             out.room.release()
 
     async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
-        """Commit a step that a worker did."""
-        self.answered(response.completionToken)
+        """Commit a step that a worker did; one that comes in parts, with the last of them."""
+        token = response.completionToken
+        if response.isPartial:
+            if token in self._out:
+                self._parts.setdefault(token, pb.OrchestratorResponse()).MergeFrom(response)
+            return
+        if (parts := self._parts.pop(token, None)) is not None:
+            parts.MergeFrom(response)
+            response = parts
+        self.answered(token)
         await self._hub.complete_orchestration(response)
 
     async def complete_activity(self, response: pb.ActivityResponse) -> None:

@@ -169,6 +169,8 @@ class Entities:
         entity.token = None
         entity.attempts = 0
         entity.suspect = False
+        if too_large := limits.payload_too_large(f"The state of entity {entity.id!r}", result.entityState.value):
+            result = pb.EntityBatchResult(failureDetails=too_large)
         if result.results or not result.HasField("failureDetails"):
             entity.state = result.entityState.value or None
         entity.modified = now()

@@ -19,6 +19,7 @@ class EntityViews:
 
     async def signal_entity(self, request: pb.SignalEntityRequest) -> None:
         """Send an operation to an entity without waiting for its result."""
+        limits.check_payload(f"Signal {request.name!r}", request.input)
         signaled = pb.EntityOperationSignaledEvent(
             requestId=request.requestId,
             operation=request.name,

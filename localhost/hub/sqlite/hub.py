@@ -57,6 +57,10 @@ class SqliteHub(Work, Instances, EntityViews):
         """Deliver what is due, all of it with one commit."""
         with self._state.change() as changes:
             for timer in due:
+    async def clear(self) -> None:
+        """Forget everything; the hub goes on, empty."""
+        await self._state.clear()
+
                 changes.delete_timer(timer.id)
                 if timer.kind == "signal":
                     if timer.event is not None:

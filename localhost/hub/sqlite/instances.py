@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import TERMINAL, InstanceConflictError, Milestone, UnknownInstanceError
-from localhost.hub.sqlite import events
+from localhost.hub.interface import TERMINAL, InstanceStateError, Milestone, UnknownInstanceError
+from localhost.hub.sqlite import events, limits
 from localhost.hub.sqlite.lifecycle import Lifecycle
 from localhost.hub.sqlite.queries import InstanceQueries
 from localhost.hub.sqlite.records import Instance, stamp, text
@@ -96,6 +96,7 @@ class Instances:
 
     async def raise_event(self, request: pb.RaiseEventRequest) -> None:
         """Deliver an external event."""
+        limits.check_payload(f"Event {request.name!r}", request.input)
         raised = pb.EventRaisedEvent(name=request.name, input=request.input if request.HasField("input") else None)
         await self._tell(request.instanceId, events.timed(eventRaised=raised))
 
@@ -113,6 +114,7 @@ class Instances:
 
     async def terminate(self, request: pb.TerminateRequest) -> None:
         """End an instance where it stands."""
+        limits.check_payload("The output", request.output)
         instance = self._known(request.instanceId)
         output = request.output.value if request.HasField("output") else None
         await self._state.durably(
@@ -124,7 +126,7 @@ class Instances:
         await self._state.writer.durable()
         instance = self._known(request.instanceId)
         if instance.status != pb.ORCHESTRATION_STATUS_FAILED:
-            raise InstanceConflictError(f"Orchestration instance {instance.id!r} has not failed; only that is rewound.")
+            raise InstanceStateError(f"Orchestration instance {instance.id!r} has not failed; only that is rewound.")
         reason = request.reason.value if request.HasField("reason") else None
         await self._state.durably(lambda changes: self._rewind.begin(changes, instance, reason))
 
@@ -133,7 +135,7 @@ class Instances:
         await self._state.writer.durable()
         instance = self._known(request.instanceId)
         if instance.status not in TERMINAL:
-            raise InstanceConflictError(f"Orchestration instance {instance.id!r} is not over yet.")
+            raise InstanceStateError(f"Orchestration instance {instance.id!r} is not over yet.")
         again = pb.CreateInstanceRequest(
             instanceId="" if request.restartWithNewInstanceId else instance.id,
             name=instance.name,

@@ -28,7 +28,9 @@ class Lifecycle:
 
         Raises:
             InstanceConflictError: one with this id exists, in a state that may not be replaced.
+            PayloadTooLargeError: its input is.
         """
+        limits.check_payload("The input", request.input)
         instance_id = request.instanceId or uuid4().hex
         existing = self._state.find(instance_id)
         if existing is not None:

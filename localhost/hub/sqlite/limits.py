@@ -1,10 +1,15 @@
 """How much is too much, and what is said then."""
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+from google.protobuf import wrappers_pb2
+
+from localhost.hub.interface import PayloadTooLargeError
 
 WARN_EVENTS = 10_240
 MAX_EVENTS = 51_200
 MAX_HISTORY_BYTES = 50 * 1024 * 1024
+# One can come in, go to an activity and come back before the history is full.
+MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 MAX_ATTEMPTS = 10
 MAX_ERROR_TEXT = 16_384
 MAX_BATCH = 500
@@ -23,6 +28,36 @@ def history_too_large(events: int, size: int) -> pb.TaskFailureDetails | None:
         f"{MAX_HISTORY_BYTES:,} bytes are allowed. Split the work into sub-orchestrations or continue as new.",
         isNonRetriable=True,
     )
+
+
+def check_payload(what: str, payload: wrappers_pb2.StringValue) -> None:
+    """Refuse a payload while nothing has happened yet.
+
+    Raises:
+        PayloadTooLargeError: it is larger than a payload may be.
+    """
+    if (size := payload_bytes(payload.value)) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLargeError(
+            f"{what} has {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are taken. Put it into a file or blob and send "
+            "its address."
+        )
+
+
+def payload_too_large(what: str, payload: str) -> pb.TaskFailureDetails | None:
+    """Say why a result fails whoever waits for it, or nothing when its size is fine."""
+    if (size := payload_bytes(payload)) <= MAX_PAYLOAD_BYTES:
+        return None
+    return pb.TaskFailureDetails(
+        errorType="PayloadTooLarge",
+        errorMessage=f"{what} has {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are kept. Put it into a file or blob "
+        "and return its address.",
+        isNonRetriable=True,
+    )
+
+
+def payload_bytes(payload: str) -> int:
+    """Return the size of a payload on the wire; of one that is small for sure, its length."""
+    return len(payload) if len(payload) * 4 <= MAX_PAYLOAD_BYTES else len(payload.encode())
 
 
 def poisoned(what: str) -> pb.TaskFailureDetails:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf import timestamp_pb2, wrappers_pb2
 
-from localhost.hub.interface import HubError
+from localhost.hub.interface import InvalidRequestError
 from localhost.hub.sqlite import limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.records import Instance, micros
@@ -53,7 +53,7 @@ class Where:
             return
         position, _, last = token.partition("|")
         if not position.isdigit():
-            raise HubError(f"{token!r} is not a continuation token of this hub.")
+            raise InvalidRequestError(f"{token!r} is not a continuation token of this hub.")
         self.add(f"({column} > ? OR ({column} = ? AND id > ?))", int(position), int(position), last)
 
     def __str__(self) -> str:

@@ -90,6 +90,20 @@ class State:
 
     def _reload(self) -> None:
         """Go back to what is on disk; what was out is handed out again, and late answers to it count for nothing."""
+        self._forget_everything()
+        self._load(suspect=False)
+        self._tell_everyone()
+
+    async def clear(self) -> None:
+        """Forget everything, on disk too; what was out counts for nothing when it comes back."""
+        self.writer.silence()
+        with self.change() as changes:
+            changes.delete_everything()
+        self._forget_everything()
+        await self.writer.durable()
+        self._tell_everyone()
+
+    def _forget_everything(self) -> None:
         self.epoch += 1
         self.instances.clear()
         self.children.clear()
@@ -103,7 +117,8 @@ class State:
         self._cached.clear()
         self._cached_bytes = 0
         self._idle.clear()
-        self._load(suspect=False)
+
+    def _tell_everyone(self) -> None:
         for instance_id in list(self._waiting):
             self.tell(instance_id)
 

@@ -56,6 +56,8 @@ class Steps:
         history.append(events.timed(orchestratorCompleted=pb.OrchestratorCompletedEvent()))
         if ending is None:
             ending = self._too_large(instance, history)
+        elif too_large := limits.payload_too_large(f"The output of orchestration {instance.id!r}", ending.result.value):
+            ending = _failed(too_large)
         if ending is not None:
             failure = ending.failureDetails if ending.HasField("failureDetails") else None
             output = ending.result.value if ending.HasField("result") else None
@@ -87,9 +89,7 @@ class Steps:
         failure = limits.history_too_large(count, instance.size + sum(event.ByteSize() for event in history))
         if failure is None:
             return None
-        return pb.CompleteOrchestrationAction(
-            orchestrationStatus=pb.ORCHESTRATION_STATUS_FAILED, failureDetails=failure
-        )
+        return _failed(failure)
 
     def _act(
         self, changes: Changes, instance: Instance, action: pb.OrchestratorAction, history: list[pb.HistoryEvent]
@@ -222,3 +222,7 @@ class Steps:
                 unlock = message.entityUnlockSent
                 self._entities.unlock(changes, unlock.targetInstanceId.value, unlock.criticalSectionId)
                 return events.timed(eventId=action_id, entityUnlockSent=unlock)
+
+
+def _failed(details: pb.TaskFailureDetails) -> pb.CompleteOrchestrationAction:
+    return pb.CompleteOrchestrationAction(orchestrationStatus=pb.ORCHESTRATION_STATUS_FAILED, failureDetails=details)

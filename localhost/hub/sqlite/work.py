@@ -5,7 +5,7 @@ import logging
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import InstanceConflictError, Wanted, WorkKind
+from localhost.hub.interface import HubError, Wanted, WorkKind
 from localhost.hub.sqlite import events, limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
@@ -151,6 +151,10 @@ class Work:
         if dispatch is None or not isinstance(dispatch.item, Activity):
             return
         activity = dispatch.item
+        if too_large := limits.payload_too_large(
+            f"What activity {activity.request.name!r} returned", response.result.value
+        ):
+            response = pb.ActivityResponse(failureDetails=too_large)
         instance = self._state.instances.get(activity.instance_id)
         task_id = activity.request.taskId
         with self._state.change() as changes:
@@ -191,7 +195,7 @@ class Work:
         )
         try:
             self._lifecycle.start(changes, request)
-        except InstanceConflictError as error:
+        except HubError as error:
             log.warning("An entity could not start an orchestration: %s", error)
 
     async def abandon(self, kind: WorkKind, token: str) -> None:  # noqa: ARG002  # the token says what it is

@@ -84,6 +84,11 @@ class Writer:
         if sequence <= self.committed:
             return
         future = self._loop.create_future()
+    def silence(self) -> None:
+        """Write what was submitted, but do nothing of what was to follow it."""
+        for _sequence, changes in (*self._committing, *self._waiting):
+            changes.then.clear()
+
         self._futures.append((sequence, future))
         await future
         failpoint("ack")

@@ -1,0 +1,108 @@
+"""A hub behind its gRPC address, with the SDK's own workers and clients."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import durabletask.internal.orchestrator_service_pb2_grpc as stubs
+import grpc
+from durabletask.client import AsyncTaskHubGrpcClient, TaskHubGrpcClient
+from durabletask.grpc_options import GrpcChannelOptions, GrpcWorkerResiliencyOptions
+from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
+
+from localhost.hub.interface import TaskHub
+from localhost.hub.service import TaskHubServer
+
+QUIET = logging.getLogger("hub_harness.served")
+QUIET.setLevel(logging.CRITICAL + 1)
+LARGE = GrpcChannelOptions(max_receive_message_length=-1, max_send_message_length=-1)
+# A worker that was cut off comes back at once.
+EAGER = GrpcWorkerResiliencyOptions(reconnect_backoff_base_seconds=0.05, reconnect_backoff_cap_seconds=0.2)
+
+
+@asynccontextmanager
+async def served(hub: TaskHub) -> AsyncGenerator[str]:
+    """Serve ``hub`` and yield its address."""
+    server = TaskHubServer(hub)
+    address = await server.start()
+    try:
+        yield address
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def stub_of(address: str) -> AsyncGenerator[Any]:
+    """Yield the bare protocol at ``address``."""
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
+        yield stubs.TaskHubSidecarServiceStub(channel)
+
+
+@asynccontextmanager
+async def working(
+    address: str,
+    *functions: Callable[..., Any],
+    entities: tuple[Any, ...] = (),
+    prepare: Callable[[TaskHubGrpcWorker], None] = lambda _worker: None,
+    channel_options: GrpcChannelOptions | None = LARGE,
+    bound: int = 100,
+) -> AsyncGenerator[TaskHubGrpcWorker]:
+    """Run the SDK's worker: an orchestrator's first parameter is ``ctx``, any other function is an activity."""
+    worker = TaskHubGrpcWorker(
+        host_address=address,
+        logger=QUIET,
+        channel_options=channel_options,
+        resiliency_options=EAGER,
+        concurrency_options=ConcurrencyOptions(
+            maximum_concurrent_activity_work_items=bound, maximum_thread_pool_workers=32
+        ),
+        maximum_timer_interval=timedelta(days=3),
+    )
+    for function in functions:
+        if next(iter(inspect.signature(function).parameters)) == "ctx":
+            worker.add_orchestrator(function)
+        else:
+            worker.add_activity(function)
+    for entity in entities:
+        worker.add_entity(entity)
+    prepare(worker)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await asyncio.to_thread(worker.stop)
+
+
+class Client:
+    """The SDK's synchronous or asynchronous client, both to be awaited."""
+
+    def __init__(self, client: TaskHubGrpcClient | AsyncTaskHubGrpcClient) -> None:
+        self.sdk = client
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self.sdk, name)
+
+        async def call(*arguments: Any, **options: Any) -> Any:
+            if inspect.iscoroutinefunction(method):
+                return await method(*arguments, **options)
+            return await asyncio.to_thread(method, *arguments, **options)
+
+        return call
+
+
+@asynccontextmanager
+async def client_of(
+    kind: str, address: str, channel_options: GrpcChannelOptions | None = LARGE
+) -> AsyncGenerator[Client]:
+    """Connect a ``sync`` or ``async`` client."""
+    if kind == "async":
+        async with AsyncTaskHubGrpcClient(host_address=address, logger=QUIET, channel_options=channel_options) as it:
+            yield Client(it)
+    else:
+        with TaskHubGrpcClient(host_address=address, logger=QUIET, channel_options=channel_options) as it:
+            yield Client(it)
