@@ -1,7 +1,7 @@
 """One change to the hub: everything that must reach the disk together, and what happens once it has."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
@@ -22,6 +22,8 @@ _SAVE_ENTITY = (
     " ON CONFLICT(id) DO UPDATE SET state=excluded.state, modified=excluded.modified,"
     " lock_section=excluded.lock_section, lock_owner=excluded.lock_owner, attempts=excluded.attempts"
 )
+INSERT_INBOX = "INSERT INTO inbox VALUES (?,?,?)"
+DELETE_INBOX = "DELETE FROM inbox WHERE id=?"
 
 
 class Changes:
@@ -29,6 +31,10 @@ class Changes:
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
+        self.arrived: set[int] = set()
+        """Events that this adds to inboxes, by id."""
+        self.seen: set[int] = set()
+        """Events that this removes from inboxes."""
         self.then: list[Callable[[], None]] = []
         self.touched: list[Instance | Entity] = []
 
@@ -39,17 +45,17 @@ class Changes:
     def _do(self, sql: str, *values: object) -> None:
         self.statements.append((sql, values))
 
+    def delete_everything(self) -> None:
+        """Leave nothing but the empty tables."""
+        for table in ("payloads", "history", "inbox", "activities", "timers", "operations", "entities", "instances"):
+            self._do(f"DELETE FROM {table}")  # noqa: S608  # one of these names
+
     # Instances
 
     def insert_instance(self, instance: Instance, encoded_input: str | None) -> None:
         """Add an instance with its input."""
         parent = instance.parent
         self._do(
-    def delete_everything(self) -> None:
-        """Leave nothing but the empty tables."""
-        for table in ("payloads", "history", "inbox", "activities", "timers", "operations", "entities", "instances"):
-            self._do(f"DELETE FROM {table}")  # noqa: S608  # one of these names
-
             _INSERT_INSTANCE,
             instance.id,
             instance.name,
@@ -114,12 +120,14 @@ class Changes:
 
     def insert_inbox(self, message_id: int, instance_id: str, event: pb.HistoryEvent) -> None:
         """Add an event that an instance has yet to see."""
-        self._do("INSERT INTO inbox VALUES (?,?,?)", message_id, instance_id, event.SerializeToString())
+        self._do(INSERT_INBOX, message_id, instance_id, event.SerializeToString())
+        self.arrived.add(message_id)
 
     def delete_inbox(self, messages: Sequence[tuple[int, pb.HistoryEvent]]) -> None:
         """Remove events that an instance has seen, or never will."""
         for message_id, _event in messages:
-            self._do("DELETE FROM inbox WHERE id=?", message_id)
+            self._do(DELETE_INBOX, message_id)
+            self.seen.add(message_id)
 
     def insert_activity(self, activity: Activity) -> None:
         """Add an activity to be run."""
@@ -182,3 +190,12 @@ class Changes:
     def set_meta(self, key: str, value: object) -> None:
         """Write a fact about the hub itself."""
         self._do("INSERT OR REPLACE INTO meta VALUES (?,?)", key, value)
+
+
+def together(batch: Sequence[Changes]) -> Iterator[Statement]:
+    """Yield the statements of changes that go to disk together; an event that comes and goes with them never does."""
+    passing = set[int]().union(*(c.arrived for c in batch)) & set[int]().union(*(c.seen for c in batch))
+    for changes in batch:
+        for statement in changes.statements:
+            if not (passing and statement[0] in (INSERT_INBOX, DELETE_INBOX) and statement[1][0] in passing):
+                yield statement

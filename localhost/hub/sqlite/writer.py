@@ -2,7 +2,9 @@
 
 There is one writing connection and one change of hands: statements run on the event loop, where they are cheap and
 wait for nobody; then a thread commits, and waits for the disk. While it does, further changes gather for the next
-commit. A change that sets an orchestration going waits a moment for that step's outcome, and goes to disk with it.
+commit. Where there is little to commit and the disk is quick, the event loop commits itself: waking the thread and
+being woken by it would take longer. A change that sets an orchestration going waits a moment for that step's outcome,
+and goes to disk with it.
 Checkpoints happen in that thread too, between commits: SQLite before 3.51.3 may damage a file whose log is
 reset by one connection while another writes.
 """
@@ -19,13 +21,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from localhost.hub.interface import HubError
-from localhost.hub.sqlite.changes import Changes
+from localhost.hub.sqlite.changes import Changes, together
 from localhost.hub.sqlite.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 
 MAX_STATEMENTS = 2_000
 LINGER = 0.002
+# A commit of so few changes is done on the event loop, while the disk takes less than so many seconds.
+FEW = 4
+QUICK = 0.001
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 CHECKPOINT_PAUSE = 5.0
 
@@ -55,6 +60,8 @@ class Writer:
         self._round = 0
         self._checkpoint_after = 0.0
         self._hurried = False
+        self._pace = 0.0
+        """Seconds that a commit takes, lately."""
         self._idle = threading.Event()
         self._idle.set()
         self._thread = threading.Thread(target=self._commits, name="hub-commits", daemon=True)
@@ -74,6 +81,11 @@ class Writer:
         failpoint("change.submitted")
         return sequence
 
+    def silence(self) -> None:
+        """Write what was submitted, but do nothing of what was to follow it."""
+        for _sequence, changes in (*self._committing, *self._waiting):
+            changes.then.clear()
+
     async def durable(self, sequence: int | None = None) -> None:
         """Return when the change at ``sequence`` is on disk; without one, when all so far are.
 
@@ -84,11 +96,6 @@ class Writer:
         if sequence <= self.committed:
             return
         future = self._loop.create_future()
-    def silence(self) -> None:
-        """Write what was submitted, but do nothing of what was to follow it."""
-        for _sequence, changes in (*self._committing, *self._waiting):
-            changes.then.clear()
-
         self._futures.append((sequence, future))
         await future
         failpoint("ack")
@@ -127,26 +134,39 @@ class Writer:
         failpoint("commit.begun")
         execute = self._connection.execute
         count = 0
+        while self._waiting and count < MAX_STATEMENTS:
+            self._committing.append(self._waiting.popleft())
+            count += len(self._committing[-1][1].statements)
         try:
             execute("BEGIN IMMEDIATE")
-            while self._waiting and count < MAX_STATEMENTS:
-                self._committing.append(self._waiting.popleft())
-                for sql, values in self._committing[-1][1].statements:
-                    execute(sql, values)
-                    count += 1
+            for sql, values in together([changes for _, changes in self._committing]):
+                execute(sql, values)
+            if self._worth_a_thread():
+                self._idle.clear()
+                self._orders.put(self._round)
+                return
+            self._commit()
         except sqlite3.Error as error:
             self._refuse(error)
             return
-        self._idle.clear()
-        self._orders.put(self._round)
+        self._end(self._round, None)
+
+    def _worth_a_thread(self) -> bool:
+        """Whether others have something to do while the disk works, for longer than handing over takes."""
+        return len(self._committing) > FEW or self._pace > QUICK or self._log_is_long()
+
+    def _commit(self) -> None:
+        failpoint("commit.before")
+        begun = time.perf_counter()
+        self._connection.execute("COMMIT")
+        self._pace += (time.perf_counter() - begun - self._pace) / 8
+        failpoint("commit.after")
 
     def _commits(self) -> None:
         while (number := self._orders.get()) is not None:
             error: sqlite3.Error | None = None
             try:
-                failpoint("commit.before")
-                self._connection.execute("COMMIT")
-                failpoint("commit.after")
+                self._commit()
                 self._checkpoint()
             except sqlite3.Error as refused:
                 error = refused
@@ -198,7 +218,7 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Copy the log into the file when it has grown long."""
-        if time.monotonic() < self._checkpoint_after or self._log.stat().st_size < CHECKPOINT_BYTES:
+        if not self._log_is_long():
             return
         failpoint("checkpoint.before")
         try:
@@ -210,3 +230,7 @@ class Writer:
             self._checkpoint_after = time.monotonic() + CHECKPOINT_PAUSE
             log.warning("The log of the task hub could not be folded into its file: %s", error)
         failpoint("checkpoint.after")
+
+    def _log_is_long(self) -> bool:
+        """Whether it is time to copy the log into the file."""
+        return time.monotonic() >= self._checkpoint_after and self._log.stat().st_size >= CHECKPOINT_BYTES
