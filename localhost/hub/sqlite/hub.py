@@ -1,14 +1,18 @@
 """The durable task hub."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from localhost.hub.sqlite import schema
+from localhost.hub.sqlite.backup import back_up
 from localhost.hub.sqlite.entities import Entities
 from localhost.hub.sqlite.entity_store import EntityViews
 from localhost.hub.sqlite.failpoints import failpoint
 from localhost.hub.sqlite.instances import Instances
 from localhost.hub.sqlite.lifecycle import Lifecycle
+from localhost.hub.sqlite.retention import Retention
 from localhost.hub.sqlite.rewind import Rewind
 from localhost.hub.sqlite.state import State
 from localhost.hub.sqlite.steps import Steps
@@ -19,9 +23,13 @@ from localhost.hub.sqlite.work import Work
 class SqliteHub(Work, Instances, EntityViews):
     """A ``TaskHub`` in one SQLite file. All of it runs on the event loop that called ``start``; one thread commits."""
 
-    def __init__(self, path: Path, default_version: str = "") -> None:
-        """Keep the hub in ``path``; instances that name no version get ``default_version``."""
+    def __init__(self, path: Path, default_version: str = "", *, retention: timedelta | None = None) -> None:
+        """Keep the hub in ``path``; instances that name no version get ``default_version``.
+
+        Instances are purged when they have been over for ``retention``, if one is given.
+        """
         self.kind = f"SQLite at {path}"
+        path = path.resolve()  # by whatever name it is opened, it has one lock
         self._state = State(path, fire=self._fire, loaded=self._wake_entities)
         self._entities = Entities(self._state)
         self._lifecycle = Lifecycle(self._state, self._entities, default_version)
@@ -30,6 +38,7 @@ class SqliteHub(Work, Instances, EntityViews):
         Work.__init__(self, self._state, self._lifecycle, self._entities, self._steps)
         Instances.__init__(self, self._state, self._lifecycle, self._rewind)
         EntityViews.__init__(self, self._state, self._entities)
+        self._retention = Retention(retention, self._rows, self.purge) if retention is not None else None
 
     async def start(self) -> None:
         """Open the hub and take up what was under way.
@@ -39,15 +48,26 @@ class SqliteHub(Work, Instances, EntityViews):
         """
         self._state.open()
         await self._state.writer.durable()
+        if self._retention:
+            self._retention.start()
 
     async def stop(self) -> None:
         """Close the hub; what is out comes out again at the next start."""
+        if self._retention:
+            await self._retention.stop()
         await self._state.close()
+
+    async def clear(self) -> None:
+        """Forget everything; the hub goes on, empty."""
+        await self._state.clear()
 
     async def backup(self, target: Path) -> None:
         """Write everything that is on disk now into a new file, which is a hub of its own; work goes on meanwhile."""
         await self._state.writer.durable()
-        await asyncio.to_thread(schema.copy, self._state.path, target)
+        await asyncio.to_thread(back_up, self._state.path, target)
+
+    def _rows(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        return self._state.reader.rows(sql, values)
 
     def _wake_entities(self) -> None:
         for entity in list(self._state.entities.values()):
@@ -57,10 +77,6 @@ class SqliteHub(Work, Instances, EntityViews):
         """Deliver what is due, all of it with one commit."""
         with self._state.change() as changes:
             for timer in due:
-    async def clear(self) -> None:
-        """Forget everything; the hub goes on, empty."""
-        await self._state.clear()
-
                 changes.delete_timer(timer.id)
                 if timer.kind == "signal":
                     if timer.event is not None:

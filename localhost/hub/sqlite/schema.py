@@ -5,8 +5,11 @@ Times are microseconds since 1970, UTC.
 """
 
 import os
+import re
 import sqlite3
-from contextlib import closing, suppress
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from localhost.hub.interface import HubError
@@ -42,6 +45,7 @@ CREATE TABLE entities(
   attempts INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE operations(id INTEGER PRIMARY KEY, entity TEXT NOT NULL, event BLOB NOT NULL);
 """
+_NAMES = frozenset(re.findall(r"CREATE TABLE (\w+)", TABLES))
 
 
 class HubFileError(HubError):
@@ -65,8 +69,8 @@ class FileLock:
         try:
             _lock(handle)
         except OSError as error:
-            owner = os.pread(handle, 32, 1).decode(errors="replace").strip() if hasattr(os, "pread") else ""
             os.close(handle)
+            owner = _written(self._path)
             who = f" (process {owner})" if owner else ""
             raise HubFileError(
                 f"Task hub {str(self._path.with_suffix(''))!r} is open in another host{who}; stop that one, or give "
@@ -96,17 +100,61 @@ else:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@dataclass(slots=True, frozen=True)
+class Holder:
+    """The process that has a hub open, and since when, in microseconds."""
+
+    process: int
+    since: int
+
+
+def holder(database: Path) -> Holder | None:
+    """Return who has the hub open, without touching its lock: whoever tried it might be in a host's way."""
+    lock = database.with_name(database.name + ".lock")
+    process = _written(lock)
+    if not process or not _alive(process):
+        return None
+    return Holder(process, lock.stat().st_mtime_ns // 1000)
+
+
+def _written(lock: Path) -> int:
+    """Return the process that a lock file names; the first byte is the one that is locked."""
+    try:
+        with lock.open("rb") as file:
+            file.seek(1)
+            return int(file.read(32))
+    except (OSError, ValueError):
+        return 0
+
+
+def _alive(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # signal 0 would end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the one connection that writes, and make the tables where there are none.
+    """Open the one connection that writes, and make the file where there is none.
 
     Raises:
-        HubFileError: the file is damaged, or of a later version.
+        HubFileError: the file is damaged, is no hub, or is of a later version; it is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # noqa: FBT003  # its only form
+        connection.execute("PRAGMA busy_timeout=1000")
+        refuse_foreign(path, connection)
+        refuse_damaged(path, connection)
         for pragma in (
-            "busy_timeout=1000",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
@@ -114,25 +162,87 @@ def open_writer(path: Path) -> sqlite3.Connection:
             "mmap_size=0",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        _examine(path, connection)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)  # noqa: FBT003  # its only form
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise HubFileError(f"Task hub {str(path)!r} cannot be opened: {error}.") from error
+        raise unreadable(path, error) from error
     except HubFileError:
         connection.close()
         raise
     return connection
 
 
-def _examine(path: Path, connection: sqlite3.Connection) -> None:
+def _make(path: Path) -> None:
+    """Make an empty hub, all at once: a file under the hub's name is a hub, or was one."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise HubFileError(
+            f"Task hub {str(path)!r} is gone, and its log {log.name!r} is still there. Put the file back beside it, or "
+            "move the log away to begin anew."
+        )
+    staged = path.with_name(path.name + ".new")
+    staged.unlink(missing_ok=True)
+    connection = sqlite3.connect(staged, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    except sqlite3.DatabaseError as error:
+        raise unreadable(path, error) from error
+    finally:
+        connection.close()
+    staged.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk; Windows does not know that, and does it by itself."""
+    if sys.platform != "win32":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def unreadable(path: Path, error: sqlite3.Error) -> HubFileError:
+    """Say that SQLite could not read a file."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_NOTADB":
+        return HubFileError(f"{str(path)!r} is no SQLite file. Move it away, or restore the task hub from a backup.")
+    if name.startswith("SQLITE_CORRUPT"):
+        return HubFileError(f"Task hub {str(path)!r} is damaged: {error}. Restore it from a backup.")
+    return HubFileError(f"Task hub {str(path)!r} cannot be opened: {error}.")
+
+
+def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    """Look whether a file holds a hub that this version knows.
+
+    Raises:
+        HubFileError: it does not.
+    """
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    found = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    if not found and version == 0:
+        raise HubFileError(
+            f"Task hub {str(path)!r} is empty: what it held is gone, or its -wal file was left behind when it was "
+            "copied. Restore it from a backup, or move it away to begin anew."
+        )
+    if version > VERSION and found >= {"meta", "instances"}:
+        raise HubFileError(f"Task hub {str(path)!r} has format {version}; this host knows {VERSION}. Update it.")
+    if version == 0 or not found >= _NAMES:
+        raise HubFileError(f"{str(path)!r} is a SQLite file, but no task hub. Give another folder with --data.")
+
+
+def refuse_damaged(path: Path, connection: sqlite3.Connection) -> None:
+    """Look at the structure of every page.
+
+    Raises:
+        HubFileError: something is wrong with one.
+    """
     [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise HubFileError(f"Task hub {str(path)!r} is damaged: {found}. Restore it from a backup.")
-    [version] = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise HubFileError(f"Task hub {str(path)!r} has format {version}; this host knows {VERSION}. Update it.")
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+        first, *_ = [line for line in found.splitlines() if not line.startswith("***")] or [found]
+        raise HubFileError(f"Task hub {str(path)!r} is damaged: {first}. Restore it from a backup.")
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -140,12 +250,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
     )
+    connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # noqa: FBT003  # its only form
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA busy_timeout=5000")
     return connection
-
-
-def copy(path: Path, target: Path) -> None:
-    """Copy a hub that may be in use, as of one moment, into a new file."""
-    with closing(open_reader(path)) as source, closing(sqlite3.connect(target)) as destination:
-        source.backup(destination)
