@@ -10,6 +10,7 @@ from durabletask.internal import helpers
 from google.protobuf import wrappers_pb2
 
 from localhost.host.functions import Function, TriggerKind
+from localhost.host.tracing import Trace
 from localhost.host.worker import Outcome, Worker, datum, headline
 from localhost.hub.interface import WorkKind, WorkSource
 
@@ -122,7 +123,8 @@ class Dispatcher:
                 **self._clients(function),
                 function.trigger["name"]: datum(request.input.value or "null", "json"),
             }
-            outcome = await self._worker.invoke(function, inputs)
+            trace = Trace.of_message(request.parentTraceContext)
+            outcome = await self._worker.invoke(function, inputs, trace=trace)
             _report(function, response.instanceId, outcome)
             if outcome.error is None:
                 value = outcome.value.value if outcome.value is not None else None

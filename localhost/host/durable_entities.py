@@ -1,19 +1,22 @@
-"""The HTTP API of Durable Functions for entities: signal, look, list."""
+"""The HTTP API of Durable Functions for entities: signal, delete, look, list."""
 
+import json
 from collections.abc import Sequence
 from uuid import uuid4
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+from durabletask.entities import EntityInstanceId
 from google.protobuf import wrappers_pb2
 from starlette.responses import JSONResponse, Response
 
 from localhost.host import answers, durable_json
+from localhost.host import durable_requests as asked
 from localhost.host.durable_client import PATH
-from localhost.host.durable_instances import DEFAULT_PAGE
 from localhost.host.functions import Function
 from localhost.host.host_routes import Call, Endpoint, Guard, endpoint
 from localhost.host.http_binding import read_body
 from localhost.host.refusals import refusing
+from localhost.host.tracing import Trace
 from localhost.hub.interface import EntityStore
 
 
@@ -28,48 +31,66 @@ class EntitiesApi:
         """Return every operation."""
         return [
             endpoint("POST", f"{PATH}/entities/{{name}}/{{key}}", refusing(self._signal), allows),
+            endpoint("DELETE", f"{PATH}/entities/{{name}}/{{key}}", refusing(self._delete), allows),
             endpoint("GET", f"{PATH}/entities/{{name}}/{{key}}", refusing(self._state), allows),
             endpoint("GET", f"{PATH}/entities/{{name?}}", refusing(self._list), allows),
         ]
 
     async def _signal(self, call: Call) -> Response:
+        body = (await read_body(call.request)).decode()
+        if body and asked.is_json(call.request):
+            json.loads(body)
+        elif body:
+            body = json.dumps(body)  # as in Azure, what does not say that it is JSON is text
+        return await self._send(call, call.query("op") or "", body)
+
+    async def _delete(self, call: Call) -> Response:
+        return await self._send(call, "delete", "")
+
+    async def _send(self, call: Call, operation: str, payload: str) -> Response:
         name = call.values["name"].lower()
         if name not in self._names:
             known = ", ".join(sorted(self._names)) or "none"
             return answers.problem(404, f"There is no entity {name!r}.", "not_found", f"Known: {known}.")
-        body = (await read_body(call.request)).decode()
-        time = call.query("time")
+        trace = Trace.of_headers(call.request.headers)
         await self._hub.signal_entity(
             pb.SignalEntityRequest(
-                instanceId=f"@{name}@{call.values['key']}",
+                instanceId=_instance_id(call),
                 requestId=str(uuid4()),
-                name=call.query("op") or "",
-                input=wrappers_pb2.StringValue(value=body) if body else None,
-                scheduledTime=durable_json.timestamp(time) if time else None,
+                name=operation,
+                input=asked.text(payload or None),
+                scheduledTime=asked.time(call, "time"),
+                parentTraceContext=trace.message() if trace else None,
             )
         )
         return Response(status_code=202)
 
     async def _state(self, call: Call) -> Response:
-        instance_id = f"@{call.values['name'].lower()}@{call.values['key']}"
-        found = await self._hub.get_entity(pb.GetEntityRequest(instanceId=instance_id, includeState=True))
+        found = await self._hub.get_entity(pb.GetEntityRequest(instanceId=_instance_id(call), includeState=True))
         if not found.exists or not found.entity.serializedState.value:
             return answers.problem(404, "There is no such entity.", "not_found", "Signal it, and it will exist.")
         return JSONResponse(durable_json.payload(found.entity.serializedState.value))
 
     async def _list(self, call: Call) -> Response:
         name, fetch_state = call.values.get("name"), call.flag("fetchState")
-        since, until = call.query("lastOperationTimeFrom"), call.query("lastOperationTimeTo")
-        token = call.request.headers.get("x-ms-continuation-token")
         query = pb.EntityQuery(
-            instanceIdStartsWith=wrappers_pb2.StringValue(value=f"@{name.lower()}@" if name else "@"),
-            lastModifiedFrom=durable_json.timestamp(since) if since else None,
-            lastModifiedTo=durable_json.timestamp(until) if until else None,
+            instanceIdStartsWith=asked.text(f"@{name.lower()}@" if name else "@"),
+            lastModifiedFrom=asked.time(call, "lastOperationTimeFrom"),
+            lastModifiedTo=asked.time(call, "lastOperationTimeTo"),
             includeState=fetch_state,
-            pageSize=wrappers_pb2.Int32Value(value=int(call.query("top") or DEFAULT_PAGE)),
-            continuationToken=wrappers_pb2.StringValue(value=token) if token else None,
+            pageSize=wrappers_pb2.Int32Value(value=asked.page_size(call)),
+            continuationToken=asked.continuation(call),
         )
         found = await self._hub.query_entities(pb.QueryEntitiesRequest(query=query))
         body = [durable_json.entity(metadata, show_state=fetch_state) for metadata in found.entities]
-        headers = {"x-ms-continuation-token": found.continuationToken.value} if found.continuationToken.value else None
-        return JSONResponse(body, headers=headers)
+        return JSONResponse(body, headers=asked.next_page(found.continuationToken))
+
+
+def _instance_id(call: Call) -> str:
+    """Return the id that the path names.
+
+    Raises:
+        ValueError: it is not one that the SDK can serve. A dollar sign stands for the empty key, which is none.
+    """
+    key = call.values["key"]
+    return str(EntityInstanceId(call.values["name"], "" if key == "$" else key))

@@ -2,31 +2,31 @@
 
 Shapes and status codes are those of the Durable Functions extension:
 200 an answer or an instance that is over, 202 accepted or still running, 400 unreadable, 404 unknown,
-409 the id is taken, 410 too late to steer, 500 failed (where asked for), 501 not in this hub.
+409 the id is taken, 410 too late to steer, 412 too early to forget, 500 failed (where asked for),
+501 not in this hub.
 """
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf import wrappers_pb2
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from localhost.host import answers, durable_json
+from localhost.host import durable_requests as asked
 from localhost.host.durable_client import PATH, DurableClients
 from localhost.host.functions import Function
 from localhost.host.host_routes import Call, Endpoint, Guard, endpoint
-from localhost.host.http_binding import read_body
+from localhost.host.http_binding import url_of
 from localhost.host.refusals import GoneError, refusing
+from localhost.host.tracing import Trace
 from localhost.hub.interface import TERMINAL, InstanceStore, UnknownInstanceError
 
-DEFAULT_PAGE = 100
-LONGEST_WAIT = 230.0
-"""Seconds; what the platform's load balancer gives a request."""
-RETRY_AFTER = "10"
+# Seconds after which a caller asks again: longer after a start than while it is followed.
+RETRY_STARTED = "10"
+RETRY_RUNNING = "5"
 
 
 class InstancesApi:
@@ -64,26 +64,39 @@ class InstancesApi:
         if name is None:
             known = ", ".join(sorted(self._orchestrators.values())) or "none"
             return answers.bad_request(f"There is no orchestrator {call.values['name']!r}.", f"Known: {known}.")
+        instance_id = call.values.get("id", "")
+        if instance_id.startswith("@"):
+            return answers.bad_request("An instance id cannot begin with @.", "Such ids are those of entities.")
+        patience = asked.patience(call)
+        trace = Trace.of_headers(call.request.headers)
         request = pb.CreateInstanceRequest(
-            name=name, instanceId=call.values.get("id", ""), input=await _json_body(call.request)
+            name=name,
+            instanceId=instance_id,
+            version=asked.text(call.query("version")),
+            input=await asked.json_body(call.request),
+            parentTraceContext=trace.message() if trace else None,
         )
-        instance_id = await self._hub.start_instance(request)
-        if timeout := call.query("timeout"):
-            seconds = min(max(float(timeout), 0.0), LONGEST_WAIT)
+        return await self._started(call, await self._hub.start_instance(request), patience)
+
+    async def _started(self, call: Call, instance_id: str, patience: float | None) -> Response:
+        """Answer with the URLs to follow, or with the end where the caller waits and it comes in time."""
+        state = None
+        if patience is not None:
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(patience):
                     state = await self._hub.wait_for_instance(instance_id, "completed", payloads=True)
             except TimeoutError:
                 state = None
-            if state is not None and state.orchestrationStatus == pb.ORCHESTRATION_STATUS_COMPLETED:
-                return JSONResponse(durable_json.payload(state.output.value))
-        return self._accepted(call.request, instance_id)
+        if state is None:
+            urls = self._clients.management(f"{call.request.url.scheme}://{call.request.url.netloc}", instance_id)
+            return JSONResponse(dict(urls), 202, {"Location": urls["statusQueryGetUri"], "Retry-After": RETRY_STARTED})
+        if state.orchestrationStatus == pb.ORCHESTRATION_STATUS_COMPLETED:
+            return JSONResponse(durable_json.payload(state.output.value))
+        return JSONResponse(durable_json.instance(state, show_input=True))
 
     async def _status(self, call: Call) -> Response:
         instance_id = call.values["id"]
-        state = await self._hub.get_instance(instance_id, payloads=True)
-        if state is None:
-            raise UnknownInstanceError(f"There is no instance {instance_id!r}.")
+        state = await self._known(instance_id, payloads=True)
         show_input = call.flag("showInput", default=True)
         history = None
         if call.flag("showHistory"):
@@ -92,31 +105,32 @@ class InstancesApi:
             )
         body = durable_json.instance(state, show_input=show_input, history=history)
         if state.orchestrationStatus not in TERMINAL:
-            return JSONResponse(body, 202, {"Location": str(call.request.url), "Retry-After": RETRY_AFTER})
+            return JSONResponse(body, 202, {"Location": url_of(call.request), "Retry-After": RETRY_RUNNING})
         failed = state.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED
         return JSONResponse(body, 500 if failed and call.flag("returnInternalServerErrorOnFailure") else 200)
 
     async def _list(self, call: Call) -> Response:
+        show_input = call.flag("showInput", default=True)
         query = pb.InstanceQuery(
-            runtimeStatus=_statuses(call),
-            createdTimeFrom=_time(call, "createdTimeFrom"),
-            createdTimeTo=_time(call, "createdTimeTo"),
-            maxInstanceCount=int(call.query("top") or call.query("pageSize") or DEFAULT_PAGE),
-            instanceIdPrefix=_text(call.query("instanceIdPrefix")),
-            continuationToken=_text(call.request.headers.get("x-ms-continuation-token")),
+            runtimeStatus=asked.statuses(call),
+            createdTimeFrom=asked.time(call, "createdTimeFrom"),
+            createdTimeTo=asked.time(call, "createdTimeTo"),
+            maxInstanceCount=asked.page_size(call),
+            instanceIdPrefix=asked.text(call.query("instanceIdPrefix")),
+            continuationToken=asked.continuation(call),
             fetchInputsAndOutputs=True,
         )
         found = await self._hub.query_instances(query)
-        show_input = call.flag("showInput", default=True)
-        headers = {"x-ms-continuation-token": found.continuationToken.value} if found.continuationToken.value else None
         body = [durable_json.instance(state, show_input=show_input) for state in found.orchestrationState]
-        return JSONResponse(body, headers=headers)
+        return JSONResponse(body, headers=asked.next_page(found.continuationToken))
 
     async def _raise_event(self, call: Call) -> Response:
         await self._live(call)
+        if not asked.is_json(call.request):
+            return answers.bad_request("An event is sent as JSON.", "Say Content-Type: application/json.")
         await self._hub.raise_event(
             pb.RaiseEventRequest(
-                instanceId=call.values["id"], name=call.values["event"], input=await _json_body(call.request)
+                instanceId=call.values["id"], name=call.values["event"], input=await asked.json_body(call.request)
             )
         )
         return Response(status_code=202)
@@ -127,7 +141,7 @@ class InstancesApi:
         async def handle(call: Call) -> Response:
             await self._live(call)
             reason = call.query("reason")
-            await do(call, call.values["id"], _text(json.dumps(reason) if reason is not None else None))
+            await do(call, call.values["id"], asked.text(json.dumps(reason) if reason is not None else None))
             return Response(status_code=202)
 
         return handle
@@ -137,68 +151,45 @@ class InstancesApi:
         state = await self._hub.get_instance(instance_id, payloads=False)
         if state is not None and state.orchestrationStatus in TERMINAL - {pb.ORCHESTRATION_STATUS_FAILED}:
             raise GoneError(f"Instance {instance_id!r} did not fail; it cannot be rewound.")
-        await self._hub.rewind(pb.RewindInstanceRequest(instanceId=instance_id, reason=_text(call.query("reason"))))
+        await self._hub.rewind(
+            pb.RewindInstanceRequest(instanceId=instance_id, reason=asked.text(call.query("reason")))
+        )
         return Response(status_code=202)
 
     async def _restart(self, call: Call) -> Response:
-        anew = call.flag("restartWithNewInstanceId", default=True)
+        anew, patience = call.flag("restartWithNewInstanceId", default=True), asked.patience(call)
         request = pb.RestartInstanceRequest(instanceId=call.values["id"], restartWithNewInstanceId=anew)
-        return self._accepted(call.request, await self._hub.restart(request))
+        return await self._started(call, await self._hub.restart(request), patience)
 
     async def _purge_one(self, call: Call) -> Response:
-        purged = await self._hub.purge(pb.PurgeInstancesRequest(instanceId=call.values["id"]))
-        return _purged(purged)
+        instance_id = call.values["id"]
+        state = await self._known(instance_id, payloads=False)
+        if state.orchestrationStatus not in TERMINAL:
+            status = durable_json.STATUSES[state.orchestrationStatus]
+            error = f"Instance {instance_id!r} is {status.lower()}; only what is over can be purged."
+            return answers.problem(412, error, "not_over", "Wait for its end, or terminate it.")
+        return _purged(await self._hub.purge(pb.PurgeInstancesRequest(instanceId=instance_id)))
 
     async def _purge_many(self, call: Call) -> Response:
         chosen = pb.PurgeInstanceFilter(
-            createdTimeFrom=_time(call, "createdTimeFrom"),
-            createdTimeTo=_time(call, "createdTimeTo"),
-            runtimeStatus=_statuses(call),
+            createdTimeFrom=asked.time(call, "createdTimeFrom"),
+            createdTimeTo=asked.time(call, "createdTimeTo"),
+            runtimeStatus=asked.statuses(call),
         )
-        if not call.query("createdTimeFrom"):
+        if not chosen.HasField("createdTimeFrom"):
             return answers.bad_request("createdTimeFrom is missing.", "Say from when on instances may be purged.")
         return _purged(await self._hub.purge(pb.PurgeInstancesRequest(purgeInstanceFilter=chosen)))
 
-    async def _live(self, call: Call) -> None:
-        state = await self._hub.get_instance(call.values["id"], payloads=False)
+    async def _known(self, instance_id: str, *, payloads: bool) -> pb.OrchestrationState:
+        state = await self._hub.get_instance(instance_id, payloads=payloads)
         if state is None:
-            raise UnknownInstanceError(f"There is no instance {call.values['id']!r}.")
+            raise UnknownInstanceError(f"There is no instance {instance_id!r}.")
+        return state
+
+    async def _live(self, call: Call) -> None:
+        state = await self._known(call.values["id"], payloads=False)
         if state.orchestrationStatus in TERMINAL:
             raise GoneError(f"Instance {call.values['id']!r} is over.")
-
-    def _accepted(self, request: Request, instance_id: str) -> Response:
-        urls = self._clients.management(f"{request.url.scheme}://{request.url.netloc}", instance_id)
-        return JSONResponse(dict(urls), 202, {"Location": urls["statusQueryGetUri"], "Retry-After": RETRY_AFTER})
-
-
-async def _json_body(request: Request) -> wrappers_pb2.StringValue | None:
-    """Return the body as the payload it is.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
-    body = await read_body(request)
-    if not body:
-        return None
-    json.loads(body)
-    return wrappers_pb2.StringValue(value=body.decode())
-
-
-def _statuses(call: Call) -> Sequence[Any]:
-    names = {name.lower(): status for status, name in durable_json.STATUSES.items()}
-    wanted = [name.strip() for name in (call.query("runtimeStatus") or "").split(",") if name.strip()]
-    if unknown := [name for name in wanted if name.lower() not in names]:
-        raise ValueError(f"there is no runtime status {', '.join(unknown)}")
-    return [names[name.lower()] for name in wanted]
-
-
-def _time(call: Call, name: str) -> Any:
-    text = call.query(name)
-    return durable_json.timestamp(text) if text else None
-
-
-def _text(value: str | None) -> wrappers_pb2.StringValue | None:
-    return wrappers_pb2.StringValue(value=value) if value is not None else None
 
 
 def _purged(response: pb.PurgeInstancesResponse) -> Response:

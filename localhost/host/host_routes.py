@@ -19,9 +19,18 @@ class Call:
     values: Mapping[str, str]
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """Return a yes-or-no query parameter."""
-        text = self.query(name)
-        return default if text is None else text.lower() in {"true", "1"}
+        """Return a yes-or-no query parameter.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        match (self.query(name) or str(default)).lower():
+            case "true" | "1":
+                return True
+            case "false" | "0":
+                return False
+            case text:
+                raise ValueError(f"{name} is {text!r}, which is neither true nor false")
 
     def query(self, name: str) -> str | None:
         """Return a query parameter; its name is compared without case, and an empty one is none."""

@@ -54,7 +54,7 @@ def request_datum(request: Request, parameters: Mapping[str, str], body: bytes) 
     return datum(
         {
             "method": datum(request.method, "string"),
-            "url": datum(_url(request), "string"),
+            "url": datum(url_of(request), "string"),
             "headers": {name: datum(",".join(values), "string") for name, values in headers.items()},
             "params": {name: datum(value, "string") for name, value in parameters.items()},
             "query": {name: datum(text, "string") for name, values in query.items() if (text := ",".join(values))},
@@ -99,7 +99,7 @@ def _add_cookies(answer: Response, cookies: SimpleCookie) -> None:
         answer.headers.append("set-cookie", morsel.OutputString())
 
 
-def _url(request: Request) -> str:
+def url_of(request: Request) -> str:
     """Return the URL as it was asked for: a path is not decoded and encoded again."""
     raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
     query = request.scope["query_string"]
@@ -107,4 +107,4 @@ def _url(request: Request) -> str:
     return f"{request.url.scheme}://{request.headers.get('host') or request.url.netloc}{path}"
 
 
-__all__ = ["MAX_BODY", "BodyTooLargeError", "ClientDisconnect", "read_body", "request_datum", "response"]
+__all__ = ["MAX_BODY", "BodyTooLargeError", "ClientDisconnect", "read_body", "request_datum", "response", "url_of"]

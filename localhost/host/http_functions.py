@@ -13,6 +13,7 @@ from localhost.host.functions import Function
 from localhost.host.http_binding import BodyTooLargeError, read_body, request_datum, response
 from localhost.host.keys import Keys
 from localhost.host.routes import Found, NoMethod, Routes
+from localhost.host.tracing import Trace
 from localhost.host.worker import Worker, datum, headline
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class HttpFunctions:
             str(function.trigger["name"]): request_datum(request, parameters, body),
         }
         metadata = {name: datum(value, "string") for name, value in parameters.items()}
-        outcome = await self._worker.invoke(function, inputs, metadata)
+        outcome = await self._worker.invoke(function, inputs, metadata, trace=Trace.of_headers(request.headers))
         details = {
             "function": function.name,
             "seconds": outcome.seconds,

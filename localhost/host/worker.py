@@ -11,15 +11,20 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, override
 from uuid import uuid4
 
 from localhost.host.functions import Function
+
+if TYPE_CHECKING:  # it imports the SDK, which is loaded once the app's settings are there
+    from localhost.host.tracing import Trace
 
 DEFAULT_THREADS = 32
 """Blocking activities must not keep orchestrators from their next step."""
@@ -71,7 +76,7 @@ class Worker:
         _runtime_log.disabled = True  # it logs at length what the error says
         try:
             import_module("azure_functions_runtime.bindings.meta").load_binding_registry()
-            import_module("azure_functions_runtime.utils.threadpool").start_threadpool_executor()
+            _start_threads()
             handle_event.load_function_metadata(str(self._script_root), caller_info="localhost")
         except Exception as error:
             raise AppLoadError(_explain(error, self._script_root)) from error
@@ -83,9 +88,14 @@ class Worker:
         return functions
 
     async def invoke(
-        self, function: Function, inputs: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+        self,
+        function: Function,
+        inputs: Mapping[str, Any],
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        trace: "Trace | None" = None,
     ) -> Outcome:
-        """Call ``function``; whatever it raises is in the outcome."""
+        """Call ``function`` as part of ``trace``; whatever it raises is in the outcome."""
         native: Any = import_module("azure_functions_runtime.native_invocation")
         invocation_id = str(uuid4())
         raised: list[BaseException] = []
@@ -93,9 +103,15 @@ class Worker:
         self._running[invocation_id] = function
         began = time.perf_counter()
         try:
-            ok, value, outputs, text, _trace = await native.invocation_request_native(
-                invocation_id, function.function_id, list(inputs.items()), dict(metadata or {})
-            )
+            with trace.current() if trace else nullcontext():
+                ok, value, outputs, text, _traceback = await native.invocation_request_native(
+                    invocation_id,
+                    function.function_id,
+                    list(inputs.items()),
+                    dict(metadata or {}),
+                    trace.parent if trace else "",
+                    trace.state if trace else "",
+                )
         finally:
             del self._running[invocation_id]
             _raised.reset(token)
@@ -124,6 +140,22 @@ def headline(error: BaseException) -> str:
 def datum(value: Any, kind: str) -> Any:
     """Return ``value`` as the worker library takes it; ``kind`` is ``string``, ``json``, ``bytes`` or ``http``."""
     return import_module("azure_functions_runtime.bindings.datumdef").Datum(value, kind)
+
+
+class _Threads(ThreadPoolExecutor):
+    """Threads for functions that block; each call sees the context variables of who made it."""
+
+    @override
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
+
+
+def _start_threads() -> None:
+    """Start the library's pool of threads, which then is one that keeps the context."""
+    threadpool: Any = import_module("azure_functions_runtime.utils.threadpool")
+    threadpool.start_threadpool_executor()
+    size = threadpool.get_threadpool_executor()._max_workers  # noqa: SLF001 - what the library made of the setting
+    threadpool._threadpool_executor = _Threads(size)  # noqa: SLF001 - it has no door for another pool
 
 
 class _BindingInfo(SimpleNamespace):

@@ -42,8 +42,21 @@ def break_once(what: str) -> str:
 
 @app.entity_trigger(context_name="context")
 def counter(context):
-    value = context.get_state(lambda: 0) + (context.get_input() or 1)
-    context.set_state(value)
+    if context.operation_name == "delete":
+        return context.set_state(None)
+    if context.operation_name == "put":
+        return context.set_state(context.get_input())
+    context.set_state(context.get_state(lambda: 0) + (context.get_input() or 1))
+
+@app.orchestration_trigger(context_name="context")
+def versioned(ctx: task.OrchestrationContext, _):
+    return ctx.version
+    yield
+
+@app.orchestration_trigger(context_name="context")
+def fails(ctx: task.OrchestrationContext, _):
+    raise ValueError("never worked")
+    yield
 """
 API = "/runtime/webhooks/durabletask"
 
@@ -127,12 +140,62 @@ def test_a_start_can_wait_for_the_result(client):
     assert begin(client, "wait", timeout=0.05).status_code == 202
 
 
+def test_a_start_that_waits_for_a_failure_answers_with_the_status(client):
+    """There is no output to answer with, so the caller learns what became of the instance."""
+    answer = begin(client, "fails", timeout=30)
+    assert (answer.status_code, answer.json()["runtimeStatus"]) == (200, "Failed")
+    again = client.post(f"{API}/instances/{answer.json()['instanceId']}/restart", params={"timeout": 30})
+    assert (again.status_code, again.json()["runtimeStatus"]) == (200, "Failed")
+
+
+def test_a_start_may_name_the_version(client):
+    """The orchestrator sees it."""
+    assert begin(client, "versioned", timeout=30, version="2.1").json() == "2.1"
+
+
+def test_an_id_of_an_entity_is_no_id_of_an_instance(client):
+    """Ids that begin with @ are refused, 400."""
+    assert begin(client, "double", 1, "@counter@x").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "instances?top=0"), ("GET", "instances?top=many"), ("GET", "instances?showInput=maybe"),
+        ("GET", "instances?createdTimeTo=soon"), ("GET", "instances/{id}?showHistory=perhaps"),
+        ("POST", "orchestrators/double?timeout=long"), ("POST", "orchestrators/double?timeout=nan"),
+        ("POST", "instances/{id}/restart?restartWithNewInstanceId=no"), ("DELETE", "instances?createdTimeFrom=then"),
+        ("GET", "entities?top=-1"), ("GET", "entities/counter?lastOperationTimeFrom=x"),
+        ("POST", "entities/counter/x?time=later"),
+    ],
+)  # fmt: skip
+def test_parameters_that_cannot_be_read_are_refused(client, method, path):
+    """400 with the name of the parameter, and nothing is done."""
+    begin(client, "double", 1, "readable", timeout=30)
+    answer = client.request(method, f"{API}/{path.format(id='readable')}")
+    assert answer.status_code == 400, answer.text
+    assert path.split("?")[1].split("=")[0].lower() in answer.json()["error"].lower()
+
+
+def test_an_event_is_json_and_says_so(client):
+    """Another content type and unreadable JSON are 400; the instance still waits."""
+    begin(client, "wait", None, "strict")
+    event = f"{API}/instances/strict/raiseEvent/go"
+    assert client.post(event, content=b"1", headers={"content-type": "text/plain"}).status_code == 400
+    assert client.post(event, content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    assert status(client, "strict").status_code == 202
+    typed = client.post(event, content=b"1", headers={"content-type": "application/json; charset=utf-8"})
+    assert (typed.status_code, typed.content) == (202, b"")
+    assert ended(client, "strict")["output"]["event"] == 1
+
+
 def test_the_status_has_the_documented_shape(client):
     """202 with Location while it runs, 200 when it is over; input on request, history on request."""
     begin(client, "wait", {"a": 1}, "shape")
     running = until(lambda: status(client, "shape"), lambda a: a.json()["runtimeStatus"] == "Running")
     assert running.status_code == 202
     assert running.headers["location"].endswith("/instances/shape")
+    assert running.headers["retry-after"] == "5"
     body = running.json()
     assert body["customStatus"] == "waiting"
     assert body["input"] == {"a": 1}
@@ -246,6 +309,7 @@ def test_purging_forgets_what_is_over(client):
     assert client.delete(f"{API}/instances/purge-0").status_code == 404
     assert client.delete(f"{API}/instances").status_code == 400
     begin(client, "wait", None, "purge-live")
+    assert client.delete(f"{API}/instances/purge-live").status_code == 412
     deleted = client.delete(f"{API}/instances", params={"createdTimeFrom": "2020-01-01T00:00:00Z"})
     assert deleted.json()["instancesDeleted"] >= 2
     assert status(client, "purge-live").status_code == 202
@@ -256,6 +320,10 @@ def test_an_id_with_a_slash_is_one_id(client):
     """Ids are encoded in the URLs, and found again."""
     answer = begin(client, "double", 1, "a/b c")
     assert answer.json()["id"] == "a/b c"
+    begin(client, "wait", None, "c/d e?f")
+    running = until(lambda: status(client, "c/d e?f"), lambda a: a.status_code == 202)
+    assert client.get(running.headers["location"]).json()["instanceId"] == "c/d e?f"
+    client.post(f"{API}/instances/{quote('c/d e?f', safe='')}/terminate")
     assert client.get(until(lambda: answer, lambda _: True).json()["statusQueryGetUri"]).json()["instanceId"] == "a/b c"
 
 
@@ -266,10 +334,48 @@ def test_entities_are_signalled_read_and_listed(client):
     for _ in range(2):
         assert client.post(f"{API}/entities/Counter/hits", params={"op": "add"}, json=5).status_code == 202
     until(lambda: client.get(f"{API}/entities/counter/hits"), lambda a: a.status_code == 200 and a.json() == 10)
-    [listed] = client.get(f"{API}/entities/counter", params={"fetchState": "true"}).json()
-    assert listed["entityId"] == {"name": "counter", "key": "hits"}
-    assert listed["state"] == 10
-    assert len(client.get(f"{API}/entities").json()) == 1
+    listed = client.get(f"{API}/entities/counter", params={"fetchState": "true"}).json()
+    assert [e["state"] for e in listed if e["entityId"] == {"name": "counter", "key": "hits"}] == [10]
+    assert {"name": "counter", "key": "hits"} in [e["entityId"] for e in client.get(f"{API}/entities").json()]
+
+
+def test_what_entities_are_sent_is_json_or_text(client):
+    """JSON that is none is 400; a body that does not say it is JSON arrives as the text it is."""
+    entity, as_json = f"{API}/entities/counter/said", {"content-type": "application/json"}
+    assert client.post(entity, params={"op": "put"}, content=b"{", headers=as_json).status_code == 400
+    assert client.post(entity, params={"op": "put"}, content=b"{hello").status_code == 202
+    assert until(lambda: client.get(entity), lambda a: a.status_code == 200).json() == "{hello"
+
+
+def test_an_entity_is_deleted_by_its_operation(client):
+    """DELETE is the operation ``delete``; afterwards it is not there. A key that is none is refused."""
+    entity = f"{API}/entities/counter/gone"
+    assert client.post(entity, json=3).status_code == 202
+    until(lambda: client.get(entity), lambda a: a.status_code == 200)
+    assert client.delete(entity).status_code == 202
+    until(lambda: client.get(entity), lambda a: a.status_code == 404)
+    assert client.delete(f"{API}/entities/nobody/x").status_code == 404
+    assert client.post(f"{API}/entities/counter/$", json=3).status_code == 400
+
+
+def test_entities_are_listed_in_pages_and_by_time(client):
+    """``top`` and the continuation token lead through all of them; times narrow the list."""
+    for n in range(3):
+        client.post(f"{API}/entities/counter/page-{n}", json=n + 1)
+        until(lambda n=n: client.get(f"{API}/entities/counter/page-{n}"), lambda a: a.status_code == 200)
+    seen, headers = [], {}
+    while True:
+        answer = client.get(f"{API}/entities/counter", params={"top": 2}, headers=headers)
+        assert len(answer.json()) <= 2
+        seen += [listed["entityId"]["key"] for listed in answer.json() if "page-" in listed["entityId"]["key"]]
+        assert all("state" not in listed for listed in answer.json())
+        if not (token := answer.headers.get("x-ms-continuation-token")):
+            break
+        headers = {"x-ms-continuation-token": token}
+    assert sorted(seen) == ["page-0", "page-1", "page-2"]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert client.get(f"{API}/entities", params={"lastOperationTimeFrom": tomorrow}).json() == []
+    assert len(client.get(f"{API}/entities", params={"lastOperationTimeTo": tomorrow}).json()) >= 3
 
 
 def test_what_is_not_there_says_so(client):
