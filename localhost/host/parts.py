@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from localhost.host import in_process_channel
 from localhost.host.admin import AdminApi
 from localhost.host.configuration import HostConfiguration
 from localhost.host.dispatch import Dispatcher
@@ -24,7 +25,7 @@ from localhost.host.timers import Timers
 from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker, datum, headline
 from localhost.hub.interface import TaskHub, WorkKind
 from localhost.hub.memory import MemoryHub
-from localhost.hub.service import TaskHubServer
+from localhost.hub.service import TaskHubServer, methods_for_clients
 from localhost.hub.sqlite.hub import SqliteHub
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Parts:
         self._routes = Routes(self._functions, self._configuration.route_prefix)
         await self._hub.start()
         address = await self._grpc.start()
+        self._end_leading = in_process_channel.lead(address, methods_for_clients(self._hub))
         self._clients = DurableClients(self._configuration.hub_name, self._base_url, address, self._keys.system)
         self._timers = Timers(self._functions, self.worker, self._timers_file, self._clients.inputs)
         self._dispatcher = Dispatcher(
@@ -136,6 +138,7 @@ class Parts:
         for warming in self._warming:
             warming.cancel()
         await self._dispatcher.stop(patience)
+        self._end_leading()
         await self._grpc.stop()
         await self._hub.stop()
         await asyncio.to_thread(self.worker.stop)

@@ -44,6 +44,11 @@ class TaskHubServer(GrpcServer):
         )
 
 
+def methods_for_clients(hub: TaskHub) -> dict[str, Method]:
+    """Return what clients may call, by path, for those who are in this process."""
+    return _methods(_for_clients(hub), _history_stream(hub))
+
+
 def _methods(unary: dict[str, Operation], streaming: dict[str, StreamOperation]) -> dict[str, Method]:
     """Give every operation its path and the type of its request; the service's other operations do not exist here."""
     service = pb.DESCRIPTOR.services_by_name["TaskHubSidecarService"]
