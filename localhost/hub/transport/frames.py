@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD = 9
@@ -27,8 +27,8 @@ class Kind(IntEnum):
     CONTINUATION = 9
 
 
-class Flag(IntFlag):
-    """What a frame says of itself; ``ACK`` and ``END_STREAM`` share a bit, on frames of different kinds."""
+class Flag:
+    """What a frame says of itself, in bits; ``ACK`` and ``END_STREAM`` share one, on frames of different kinds."""
 
     ACK = 0x1
     END_STREAM = 0x1
