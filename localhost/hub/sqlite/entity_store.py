@@ -68,11 +68,11 @@ class EntityViews:
         return pb.CleanEntityStorageResponse(emptyEntitiesRemoved=removed, orphanedLocksReleased=released)
 
     def _release_orphans(self, changes: Changes) -> int:
+        """Release what instances that are over hold, and take their requests out of every queue."""
         released = 0
-        for entity in list(self._state.entities.values()):
-            if entity.lock_section is not None and (entity.lock_owner or "") not in self._state.instances:
-                self._entities.unlock(changes, entity.id, entity.lock_section)
-                released += 1
+        for owner in [owner for owner in self._state.locked if owner not in self._state.instances]:
+            released += sum(self._state.entity(held).lock_owner == owner for held in self._state.locked[owner])
+            self._entities.release_all(changes, owner)
         return released
 
     def _remove_empty(self, changes: Changes) -> int:

@@ -17,6 +17,10 @@ HISTORY_CACHE_BYTES = 64 * 1024 * 1024
 ENTITY_CACHE = 10_000
 PAGE = 1_000
 
+# By these words a failure is known for one of work that was given up, also when an orchestrator passed it on.
+POISONED = "PoisonedWorkItem"
+GIVEN_UP = f"was handed out {MAX_ATTEMPTS} times and never answered"
+
 
 def history_too_large(events: int, size: int) -> pb.TaskFailureDetails | None:
     """Say why an orchestration with such a history must end, or nothing when it may go on."""
@@ -63,9 +67,8 @@ def payload_bytes(payload: str) -> int:
 def poisoned(what: str) -> pb.TaskFailureDetails:
     """Say that an item was given up after it was handed out too often."""
     return pb.TaskFailureDetails(
-        errorType="PoisonedWorkItem",
-        errorMessage=f"{what} was handed out {MAX_ATTEMPTS} times and never answered: whoever ran it died or gave it "
-        "back each time. It was given up.",
+        errorType=POISONED,
+        errorMessage=f"{what} {GIVEN_UP}: whoever ran it died or gave it back each time. It was given up.",
         isNonRetriable=True,
     )
 
