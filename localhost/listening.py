@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import override
+from typing import Any, override
 
 import uvicorn
 
@@ -25,3 +25,17 @@ class ListeningServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+
+def server_of(app: Any, *, drain: float) -> ListeningServer:
+    """Return a server of an ASGI app that gives requests ``drain`` seconds to end when it stops."""
+    return ListeningServer(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(drain)),
+        )
+    )

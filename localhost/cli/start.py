@@ -1,17 +1,12 @@
 """``start``: run the app."""
 
-import os
-import sys
 from pathlib import Path
 
 import click
 
-from localhost.app_settings import LocalSettings, read_local_settings, split_origins
 from localhost.cli.formats import script_root_option
 from localhost.cli.lazy import examples
-from localhost.exit_codes import ExitCode
 
-DEFAULT_PORT = 7071
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -19,6 +14,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     epilog=examples(
         "python -m localhost start",
         "python -m localhost start --port 0 --sql-engine duckdb --data /srv/lakehouse",
+        "python -m localhost start --script-root ../my-app --watch",
     )
 )
 @click.option(
@@ -74,6 +70,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     default=None,
     help="Start stand-ins for the services that have no address.  [default: where the app has a catalog folder]",
 )
+@click.option("--watch", is_flag=True, help="Start the app again when its code or its configuration is edited.")
 @click.option("--verbose", "-v", is_flag=True, help="Log every step of every orchestration.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the browser once the app is up.")
 @click.option(
@@ -84,58 +81,28 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 def start(  # noqa: PLR0913 - one parameter an option
     *, port: int | None, address: str, script_root: Path, data: Path | None, sql_engine: str,
-    task_hub: str, functions: tuple[str, ...], cors: str | None, services: bool | None, verbose: bool,
+    task_hub: str, functions: tuple[str, ...], cors: str | None, services: bool | None, watch: bool, verbose: bool,
     open_browser: bool, json_output: bool,
 ) -> int:  # fmt: skip
     """Run the Functions app in a folder, at http://127.0.0.1:7071 unless told otherwise.
 
     Without Azure: what the app needs and has no address yet is stood in for on this machine, with demo data.
     """
-    from localhost.host.configuration import ConfigurationError
-    from localhost.host.data_folder import DataFolderInUseError
-    from localhost.host.functions import BindingError
-    from localhost.host.run import HostOptions, PortInUseError, run
-    from localhost.host.service_process import ServicesFailedError
-    from localhost.host.worker import AppLoadError
-    from localhost.hub.interface import HubError
+    from localhost.cli.serving import Choices, end, serve, serve_and_watch
 
     root = script_root.resolve()
-    try:
-        local = read_local_settings(root)
-        options = HostOptions(
-            script_root=root,
-            data=data or root / ".data",
-            port=_port(port, local),
-            address=address,
-            sql_engine=sql_engine,
-            durable=task_hub == "sqlite",
-            functions=frozenset(name for names in functions for name in names.replace(",", " ").split()),
-            cors=split_origins(cors) if cors is not None else local.cors,
-            services=(root / "catalog").is_dir() if services is None else services,
-            verbose=verbose,
-            json_output=json_output,
-            open_browser=open_browser,
-        )
-        code = run(options, local)
-    except (AppLoadError, BindingError) as error:
-        code = _fail("The app does not load.", error, ExitCode.APP_DOES_NOT_LOAD)
-    except (PortInUseError, DataFolderInUseError) as error:
-        code = _fail("The host does not start.", error, ExitCode.IN_USE)
-    except ConfigurationError as error:
-        code = _fail("The configuration cannot be read.", error, ExitCode.USAGE)
-    except (ServicesFailedError, HubError) as error:
-        code = _fail("The host does not start.", error, ExitCode.FAILED)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A function that blocks a thread for ever must not keep a host that was told to stop.
-    os._exit(code)
-
-
-def _port(chosen: int | None, local: LocalSettings) -> int:
-    return next(port for port in (chosen, local.port, DEFAULT_PORT) if port is not None)
-
-
-def _fail(what: str, error: Exception, code: ExitCode) -> ExitCode:
-    lines = "\n".join(f"  {line}" for line in str(error).splitlines())
-    click.echo(f"{what}\n{lines}", err=True)
-    return code
+    choices = Choices(
+        script_root=root,
+        data=(data or root / ".data").absolute(),
+        port=port,
+        address=address,
+        sql_engine=sql_engine,
+        task_hub=task_hub,
+        functions=functions,
+        cors=cors,
+        services=services,
+        verbose=verbose,
+        json_output=json_output,
+        open_browser=open_browser,
+    )
+    return serve_and_watch(choices) if watch else end(serve(choices))

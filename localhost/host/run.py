@@ -4,14 +4,13 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localhost import app_settings, tables
 from localhost.app_settings import LocalSettings
@@ -20,16 +19,17 @@ from localhost.host import banner, console, stand_ins
 from localhost.host.configuration import read_host_json
 from localhost.host.data_folder import DataFolder
 from localhost.host.keys import Keys
+from localhost.host.listener import listen
 from localhost.host.service_process import ServiceProcess
 from localhost.host.stand_ins import StandIns
-
-if TYPE_CHECKING:  # uvicorn is loaded once the app loads beside it
-    from localhost.listening import ListeningServer
+from localhost.host.stop_signal import StopSignal
 
 log = logging.getLogger(__name__)
 
 DRAIN = 5.0
 """Seconds that requests, and then activities, get to end."""
+RELOAD_DRAIN = 1.0
+"""The same where a new host waits to take over; it is handed what did not end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,20 +48,17 @@ class HostOptions:
     verbose: bool
     json_output: bool
     open_browser: bool
+    drain: float
 
 
-class PortInUseError(Exception):
-    """Somebody else listens on the port."""
-
-
-def run(options: HostOptions, local: LocalSettings) -> ExitCode:
-    """Run a host until it is told to stop.
+def run(options: HostOptions, local: LocalSettings, listener: socket.socket | None = None) -> ExitCode:
+    """Run a host until it is told to stop, on ``listener`` where there is one.
 
     Raises:
         PortInUseError, DataFolderInUseError, ConfigurationError, AppLoadError, BindingError, ServicesFailedError,
             HubError: it cannot start; the message says why.
     """
-    listener = _listen(options.address, options.port)
+    listener = listener or listen(options.address, options.port)
     folder = DataFolder(options.data)
     process: ServiceProcess | None = None
     _say(f"Starting {options.script_root.name}; data in {folder.path}")
@@ -109,24 +106,6 @@ def _prepare_settings(
     return chosen, keys
 
 
-def _listen(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    # With the protocol named, or asyncio leaves Nagle's algorithm on and each answer takes 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if sys.platform != "win32":  # there it would let two hosts share the port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise PortInUseError(
-            f"Port {port} of {address} cannot be used: {error.strerror}.\n"
-            "Stop what listens there, or choose another with --port (0 takes any that is free)."
-        ) from error
-    return listener
-
-
 def _say(line: str) -> None:
     sys.stderr.write(console.printable(line) + "\n")
     sys.stderr.flush()
@@ -150,14 +129,13 @@ class _Host:
         self._keys = keys
         self._listener = listener
         self._process = process
-        self._stop = asyncio.Event()
-        self._exit_code = ExitCode.OK
 
     async def live(self) -> ExitCode:
         """Load the app, serve it until the signal, and let it end in order."""
         from localhost.host.parts import Parts
+        from localhost.listening import server_of
 
-        self._watch_signals()
+        stop = StopSignal()
         host, port = self._listener.getsockname()[:2]
         shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - shown, not bound
         url = f"http://{shown}:{port}"
@@ -179,47 +157,30 @@ class _Host:
         )
         await parts.open()
         announced: Mapping[str, Any] = await self._process.ready() if self._process else {}
-        server = _server(parts.application(self._options.cors, credentials=self._local.cors_credentials))
+        drain = self._options.drain
+        application = parts.application(self._options.cors, credentials=self._local.cors_credentials)
+        server = server_of(application, drain=drain)
         serving = asyncio.create_task(server.serve([self._listener]))
         await server.listening.wait()
         parts.begin()
         self._announce(url, parts.banner_facts(), announced)
 
-        waiting: list[asyncio.Task[Any]] = [asyncio.create_task(self._stop.wait())]
+        waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
         if self._process is not None:
             waiting.append(asyncio.create_task(self._process.ended()))
         await asyncio.wait([serving, *waiting], return_when=asyncio.FIRST_COMPLETED)
-        if not self._stop.is_set():
-            self._exit_code = ExitCode.FAILED
+        if not stop.given:
             log.error("The stand-in services ended; the host stops. Their output above says why.")
-        log.info("Stopping: requests and activities under way get %.0f s each. Press Ctrl+C to stop at once.", DRAIN)
+        log.info("Stopping: requests and activities under way get %.0f s each. Press Ctrl+C to stop at once.", drain)
         await parts.quieten()
         server.should_exit = True
-        await asyncio.wait([serving], timeout=DRAIN + 2)
-        await parts.close(DRAIN)
+        await asyncio.wait([serving], timeout=drain + 2)
+        await parts.close(drain)
         if self._process is not None:
             await asyncio.to_thread(self._process.stop)
         for task in waiting:
             task.cancel()
-        return self._exit_code
-
-    def _watch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def stop(code: ExitCode) -> None:
-            if self._stop.is_set():
-                os._exit(ExitCode.INTERRUPTED)
-            self._exit_code = code
-            self._stop.set()
-
-        def caught(code: ExitCode) -> Callable[[int, Any], object]:
-            return lambda _signal, _frame: loop.call_soon_threadsafe(stop, code)
-
-        for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.OK)):
-            if sys.platform == "win32":
-                signal.signal(number, caught(code))
-            else:
-                loop.add_signal_handler(number, stop, code)
+        return stop.exit_code if stop.given else ExitCode.FAILED
 
     def _announce(self, url: str, facts: Mapping[str, Any], announced: Mapping[str, Any]) -> None:
         options = self._options
@@ -252,20 +213,3 @@ class _Host:
         _say("\n" + banner.banner(started))
         if options.open_browser:
             webbrowser.open(url)
-
-
-def _server(app: Any) -> "ListeningServer":
-    import uvicorn
-
-    from localhost.listening import ListeningServer
-
-    return ListeningServer(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=int(DRAIN),
-        )
-    )
