@@ -121,16 +121,21 @@ def in_memory_hub() -> Iterator[Hub]:
 
 def replay(orchestrator: Any, path: Path) -> Any:
     """Return the output that today's code gives the history at ``path``; fail where it cannot follow it."""
+    actions = replayed(orchestrator, path)
+    endings = [action.completeOrchestration for action in actions if action.HasField("completeOrchestration")]
+    assert endings, f"the history ends here, but the code goes on: {actions}"
+    assert not endings[0].failureDetails.errorType, endings[0].failureDetails.errorMessage
+    return json.loads(endings[0].result.value or "null")
+
+
+def replayed(orchestrator: Any, path: Path) -> Sequence[pb.OrchestratorAction]:
+    """Return what today's code asks for at the end of the history at ``path``."""
     events = [event for event in _events(path) if not event.HasField("executionCompleted")]
     last = max(position for position, event in enumerate(events) if event.HasField("orchestratorStarted"))
     request = pb.OrchestratorRequest(instanceId="replay", pastEvents=events[:last], newEvents=events[last:])
     context = func.OrchestrationContext(base64.b64encode(request.SerializeToString()).decode())
     body = df.Orchestrator(user_function(orchestrator)).handle(context)
-    actions = pb.OrchestratorResponse.FromString(base64.b64decode(body)).actions
-    endings = [action.completeOrchestration for action in actions if action.HasField("completeOrchestration")]
-    assert endings, f"the history ends here, but the code goes on: {actions}"
-    assert not endings[0].failureDetails.errorType, endings[0].failureDetails.errorMessage
-    return json.loads(endings[0].result.value or "null")
+    return pb.OrchestratorResponse.FromString(base64.b64decode(body)).actions
 
 
 def recorded_output(path: Path) -> Any:

@@ -20,6 +20,7 @@ from localhost.host.host_routes import Call, HostRoutes
 from localhost.host.http_functions import HttpFunctions
 from localhost.host.keys import Keys
 from localhost.host.routes import Routes
+from localhost.host.lost_steps import flag_lost_steps
 from localhost.host.server import Server, with_cors
 from localhost.host.timers import Timers
 from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker, datum, headline
@@ -50,6 +51,7 @@ class Parts:
     ) -> None:
         self.worker = Worker(script_root)
         self._configuration = configuration
+        flag_lost_steps()
         self._keys = keys
         self._timers_file = timers
         self._only = {name.lower() for name in only}

@@ -40,24 +40,17 @@ class Steps:
         self._follow_suspension(instance, dispatch.events)
 
         history = list(dispatch.events)
-        ending: pb.CompleteOrchestrationAction | None = None
-        for action in response.actions:
-            if action.HasField("completeOrchestration"):
-                ending = action.completeOrchestration
-            elif action.HasField("rewindOrchestration"):
+        ending, actions = self._decide(instance, response, history)
+        for action in actions:
+            if action.HasField("rewindOrchestration"):
                 self._rewind.rewrite(changes, instance, action.rewindOrchestration)
                 return
-            else:
-                self._act(changes, instance, action, history)
+            self._act(changes, instance, action, history)
         if ending is not None and ending.orchestrationStatus == pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW:
             self._lifecycle.renew(changes, instance, ending)
             changes.update_instance(instance)
             return
         history.append(events.timed(orchestratorCompleted=pb.OrchestratorCompletedEvent()))
-        if ending is None:
-            ending = self._too_large(instance, history)
-        elif too_large := limits.payload_too_large(f"The output of orchestration {instance.id!r}", ending.result.value):
-            ending = _failed(too_large)
         if ending is not None:
             failure = ending.failureDetails if ending.HasField("failureDetails") else None
             output = ending.result.value if ending.HasField("result") else None
@@ -80,13 +73,34 @@ class Steps:
             elif event.HasField("executionResumed"):
                 instance.status = pb.ORCHESTRATION_STATUS_RUNNING
 
-    def _too_large(self, instance: Instance, history: list[pb.HistoryEvent]) -> pb.CompleteOrchestrationAction | None:
-        count = instance.events + len(history)
+    def _decide(
+        self, instance: Instance, response: pb.OrchestratorResponse, history: list[pb.HistoryEvent]
+    ) -> tuple[pb.CompleteOrchestrationAction | None, list[pb.OrchestratorAction]]:
+        """Return how the step ends its orchestration, if it does, and what else of it is to be done.
+
+        Of a step that contradicts its history, or would make it too long, nothing is done.
+        """
+        actions = [action for action in response.actions if not action.HasField("completeOrchestration")]
+        endings = [a.completeOrchestration for a in response.actions if a.HasField("completeOrchestration")]
+        if not endings:
+            too_large = self._too_large(instance, history, response)
+            return (too_large, []) if too_large is not None else (None, actions)
+        ending = endings[-1]
+        if "NonDeterminis" in ending.failureDetails.errorType:
+            return ending, []
+        too_large = limits.payload_too_large(f"The output of orchestration {instance.id!r}", ending.result.value)
+        return (_failed(too_large) if too_large is not None else ending), actions
+
+    def _too_large(
+        self, instance: Instance, history: list[pb.HistoryEvent], response: pb.OrchestratorResponse
+    ) -> pb.CompleteOrchestrationAction | None:
+        count = instance.events + len(history) + len(response.actions) + 1
         if instance.events < limits.WARN_EVENTS <= count:
             log.warning(
                 "Orchestration %r has %d events; continue as new before %d.", instance.id, count, limits.MAX_EVENTS
             )
-        failure = limits.history_too_large(count, instance.size + sum(event.ByteSize() for event in history))
+        size = instance.size + sum(event.ByteSize() for event in history) + response.ByteSize()
+        failure = limits.history_too_large(count, size)
         if failure is None:
             return None
         return _failed(failure)
