@@ -16,6 +16,17 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--data``, as ``start`` has it."""
+    return click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(".data"),
+        envvar="LOCALHOST_DATA",
+        help="Where lake, records and keys are kept.  [default: .data in this folder]",
+    )(command)
+
+
 def script_root_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--script-root DIRECTORY`` to a command."""
     return click.option(

@@ -16,6 +16,8 @@ COMMANDS = {
     "start": ("localhost.cli.start:start", "Run the Functions app in a folder."),
     "functions": ("localhost.cli.functions:functions", "List the functions of an app."),
     "settings": ("localhost.cli.settings:settings", "Show every setting and where it comes from."),
+    "doctor": ("localhost.cli.doctor:doctor", "Say what is wrong with the task hub, and the fix."),
+    "backup": ("localhost.cli.backup:backup", "Copy the task hub, also while a host works on it."),
     "load": ("localhost.data.commands:load", "Load a dataset's files into the lake."),
     "generate": ("localhost.data.commands:generate", "Fill the lake with made-up data."),
     "completion": ("localhost.cli.completion:completion", "Print a script for your shell."),

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NoReturn
@@ -30,6 +31,7 @@ class Choices:
     address: str
     sql_engine: str
     task_hub: str
+    retention: timedelta | None
     functions: Sequence[str]
     cors: str | None
     services: bool | None
@@ -47,6 +49,7 @@ def serve(choices: Choices, listener: socket.socket | None = None, *, reloading:
     from localhost.host.service_process import ServicesFailedError
     from localhost.host.worker import AppLoadError
     from localhost.hub.interface import HubError
+    from localhost.hub.sqlite.schema import HubInUseError
 
     root = choices.script_root
     try:
@@ -58,6 +61,7 @@ def serve(choices: Choices, listener: socket.socket | None = None, *, reloading:
             address=choices.address,
             sql_engine=choices.sql_engine,
             durable=choices.task_hub == "sqlite",
+            retention=choices.retention,
             functions=frozenset(name for names in choices.functions for name in names.replace(",", " ").split()),
             cors=split_origins(choices.cors) if choices.cors is not None else local.cors,
             services=(root / "catalog").is_dir() if choices.services is None else choices.services,
@@ -69,7 +73,7 @@ def serve(choices: Choices, listener: socket.socket | None = None, *, reloading:
         return run(options, local, listener)
     except (AppLoadError, BindingError) as error:
         return _fail("The app does not load.", error, ExitCode.APP_DOES_NOT_LOAD)
-    except (PortInUseError, DataFolderInUseError) as error:
+    except (PortInUseError, DataFolderInUseError, HubInUseError) as error:
         return _fail("The host does not start.", error, ExitCode.IN_USE)
     except ConfigurationError as error:
         return _fail("The configuration cannot be read.", error, ExitCode.USAGE)

@@ -19,6 +19,7 @@ HOST_SETTINGS = {
     "LOCALHOST_DATA": ".data",
     "LOCALHOST_SQL_ENGINE": "auto",
     "LOCALHOST_TASK_HUB": "sqlite",
+    "LOCALHOST_RETENTION": "30d",
     "LOCALHOST_CORS": "",
     "PYTHON_THREADPOOL_THREAD_COUNT": "32",
     "PYTHON_SCRIPT_FILE_NAME": "function_app.py",

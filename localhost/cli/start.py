@@ -1,9 +1,11 @@
 """``start``: run the app."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from localhost.cli.durations import OFF, Duration
 from localhost.cli.formats import script_root_option
 from localhost.cli.lazy import examples
 
@@ -54,6 +56,15 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     help="Keep orchestrations in the data folder, across crashes and restarts, or only until the host stops.",
 )
 @click.option(
+    "--retention",
+    type=Duration(),
+    default="30d",
+    show_default=True,
+    metavar="TIME",
+    envvar="LOCALHOST_RETENTION",
+    help="Purge orchestrations that have been over for so long: 90m, 12h, 30d, 4w, or off.",
+)
+@click.option(
     "--functions",
     multiple=True,
     metavar="NAME",
@@ -81,8 +92,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 def start(  # noqa: PLR0913 - one parameter an option
     *, port: int | None, address: str, script_root: Path, data: Path | None, sql_engine: str,
-    task_hub: str, functions: tuple[str, ...], cors: str | None, services: bool | None, watch: bool, verbose: bool,
-    open_browser: bool, json_output: bool,
+    task_hub: str, retention: timedelta, functions: tuple[str, ...], cors: str | None, services: bool | None,
+    watch: bool, verbose: bool, open_browser: bool, json_output: bool,
 ) -> int:  # fmt: skip
     """Run the Functions app in a folder, at http://127.0.0.1:7071 unless told otherwise.
 
@@ -98,6 +109,7 @@ def start(  # noqa: PLR0913 - one parameter an option
         address=address,
         sql_engine=sql_engine,
         task_hub=task_hub,
+        retention=None if retention == OFF else retention,
         functions=functions,
         cors=cors,
         services=services,

@@ -1,14 +1,14 @@
 """``load`` and ``generate``: how data comes into the local lake."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from localhost.cli.formats import output_option, write
+from localhost.cli.formats import data_option, output_option, write
 from localhost.cli.lazy import examples
 from localhost.exit_codes import ExitCode
 
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from localhost.data.load import LoadReport
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
-def _data_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--data``, as ``start`` has it."""
-    return click.option(
-        "--data",
-        type=FOLDER,
-        default=Path(".data"),
-        envvar="LOCALHOST_DATA",
-        help="Where lake, records and keys are kept.  [default: .data in this folder]",
-    )(command)
 
 
 @click.group(epilog=examples("python -m localhost load imdb ~/Downloads/imdb"))
@@ -42,7 +31,7 @@ def load() -> None:
     ),
 )
 @click.argument("folder", type=FOLDER, metavar="DIR")
-@_data_option
+@data_option
 @output_option
 def load_imdb(*, folder: Path, data: Path, output: str) -> int:
     """Load the IMDb data files in DIR.
@@ -83,7 +72,7 @@ def generate() -> None:
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same data.")
 @click.option("--tsv", type=FOLDER, metavar="DIR", help="Write IMDb's files into DIR instead of the lake.")
-@_data_option
+@data_option
 @output_option
 def generate_imdb(*, rows: int, seed: int, tsv: Path | None, data: Path, output: str) -> int:
     """Make up films, series and people in the shape of IMDb's data.

@@ -4,6 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+HUB = "hub.sqlite"
+"""The file of the task hub."""
+
 
 class DataFolderInUseError(Exception):
     """Another host uses the folder."""
@@ -26,8 +29,11 @@ class DataFolder:
         except OSError as error:
             os.close(self._file)
             raise DataFolderInUseError(
-                f"Another host uses the data folder {self.path}.\nStop it, or choose another folder with --data."
+                f"Another host{_owner(self.path / 'host.lock')} uses the data folder {self.path}.\n"
+                "Stop it, or choose another folder with --data."
             ) from error
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f" {os.getpid()}".encode())
 
     @property
     def lake(self) -> Path:
@@ -42,7 +48,7 @@ class DataFolder:
     @property
     def hub(self) -> Path:
         """The file of the task hub."""
-        return self.path / "hub.sqlite"
+        return self.path / HUB
 
     @property
     def timers(self) -> Path:
@@ -52,6 +58,16 @@ class DataFolder:
     def release(self) -> None:
         """Let another host have it."""
         os.close(self._file)
+
+
+def _owner(lock: Path) -> str:
+    """Return who wrote a lock file, for a message; its first byte is the one that is locked."""
+    try:
+        with lock.open("rb") as file:
+            file.seek(1)
+            return f" (process {int(file.read(32))})"
+    except (OSError, ValueError):
+        return ""
 
 
 def _lock(file: int) -> None:

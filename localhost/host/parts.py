@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from localhost.host.functions import Function
 from localhost.host.host_routes import Call, HostRoutes
 from localhost.host.http_functions import HttpFunctions
 from localhost.host.keys import Keys
-from localhost.host.routes import Routes
 from localhost.host.lost_steps import flag_lost_steps
+from localhost.host.routes import Routes
 from localhost.host.server import Server, with_cors
 from localhost.host.timers import Timers
 from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker, datum, headline
@@ -46,18 +47,21 @@ class Parts:
         keys: Keys,
         timers: Path,
         hub_file: Path | None,
+        retention: timedelta | None,
         only: frozenset[str],
         base_url: str,
     ) -> None:
+        flag_lost_steps()
         self.worker = Worker(script_root)
         self._configuration = configuration
-        flag_lost_steps()
         self._keys = keys
         self._timers_file = timers
         self._only = {name.lower() for name in only}
         self._base_url = base_url
         version = configuration.default_version
-        self._hub: TaskHub = MemoryHub(version) if hub_file is None else SqliteHub(hub_file, version)
+        self._hub: TaskHub = (
+            MemoryHub(version) if hub_file is None else SqliteHub(hub_file, version, retention=retention)
+        )
         self._grpc = TaskHubServer(self._hub)
         self._warming: list[asyncio.Task[None]] = []
 

@@ -9,6 +9,7 @@ import sys
 import webbrowser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class HostOptions:
     address: str
     sql_engine: str
     durable: bool
+    retention: timedelta | None
     functions: frozenset[str]
     cors: Sequence[str]
     services: bool
@@ -146,6 +148,7 @@ class _Host:
             keys=self._keys,
             timers=self._folder.timers,
             hub_file=self._folder.hub if self._options.durable else None,
+            retention=self._options.retention,
             only=self._options.functions,
             base_url=url,
         )

@@ -52,6 +52,10 @@ class HubFileError(HubError):
     """The hub's file cannot be used; the message says why."""
 
 
+class HubInUseError(HubFileError):
+    """Another process has the hub open."""
+
+
 class FileLock:
     """One process per hub: SQLite allows several writers, this hub does not."""
 
@@ -63,7 +67,7 @@ class FileLock:
         """Take the lock; it goes with the process, however that ends.
 
         Raises:
-            HubFileError: another process has it.
+            HubInUseError: another process has it.
         """
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -72,7 +76,7 @@ class FileLock:
             os.close(handle)
             owner = _written(self._path)
             who = f" (process {owner})" if owner else ""
-            raise HubFileError(
+            raise HubInUseError(
                 f"Task hub {str(self._path.with_suffix(''))!r} is open in another host{who}; stop that one, or give "
                 "this one another folder with --data."
             ) from error
