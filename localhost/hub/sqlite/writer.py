@@ -23,6 +23,7 @@ from pathlib import Path
 from localhost.hub.interface import HubError
 from localhost.hub.sqlite.changes import Changes, together
 from localhost.hub.sqlite.failpoints import failpoint
+from localhost.hub.sqlite.log_file import LogFile
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,10 @@ class Writer:
         self, connection: sqlite3.Connection, path: Path, *, failed: Callable[[], None], more_soon: Callable[[], bool]
     ) -> None:
         self._connection = connection
-        self._log = path.with_name(path.name + "-wal")
+        connection.execute("BEGIN IMMEDIATE")  # with its first transaction the log is there
+        connection.execute("COMMIT")
+        self._log = LogFile(path)
+        self._log.prepare()
         self._failed = failed
         self._more_soon = more_soon
         self._lingering: asyncio.TimerHandle | None = None
@@ -109,6 +113,7 @@ class Writer:
         with suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
+        self._log.close()
 
     def _begin_or_linger(self) -> None:
         """Commit at once when nothing else is to be expected, else give it a moment to come along."""
@@ -222,8 +227,8 @@ class Writer:
             return
         failpoint("checkpoint.before")
         try:
-            busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:  # somebody reads, a backup perhaps: commits must not wait for that each time
+            _, length, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if folded < length:  # somebody reads, a backup perhaps: commits must not wait for that each time
                 self._checkpoint_after = time.monotonic() + CHECKPOINT_PAUSE
         except sqlite3.Error as error:
             # What was committed is in the log and stays there.
@@ -233,4 +238,4 @@ class Writer:
 
     def _log_is_long(self) -> bool:
         """Whether it is time to copy the log into the file."""
-        return time.monotonic() >= self._checkpoint_after and self._log.stat().st_size >= CHECKPOINT_BYTES
+        return time.monotonic() >= self._checkpoint_after and self._log.used() >= CHECKPOINT_BYTES

@@ -21,7 +21,7 @@ from hub_harness.by_hand import (
     timer,
 )
 
-from localhost.hub.sqlite import writer
+from localhost.hub.sqlite import log_file, writer
 from localhost.hub.sqlite.hub import SqliteHub
 from localhost.hub.sqlite.schema import HubFileError
 from localhost.hub.sqlite.writer import StorageError
@@ -102,8 +102,41 @@ async def test_the_log_is_folded_into_the_file(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "CHECKPOINT_BYTES", 100_000)
     for number in range(30):
         await start(hub, str(number), payload="x" * 20_000)
-    assert (tmp_path / "hub.db-wal").stat().st_size < 300_000
+    assert hub._state.writer._log.used() < 300_000
     assert (tmp_path / "hub.db").stat().st_size > 300_000
+
+
+async def test_the_log_is_long_before_it_is_needed_and_stays_so(hub, tmp_path, monkeypatch):
+    """Commits overwrite it: the file system need not write down its length each time."""
+    log = tmp_path / "hub.db-wal"
+    length = log.stat().st_size
+    assert length == log_file.PREPARED_BYTES
+    monkeypatch.setattr(writer, "CHECKPOINT_BYTES", 100_000)
+    used = []
+    for number in range(30):
+        await start(hub, str(number), payload="x" * 20_000)
+        used.append(hub._state.writer._log.used())
+    assert used != sorted(used)  # it begins again
+    assert log.stat().st_size == length
+
+
+async def test_a_reader_that_stays_keeps_the_log_but_stops_nobody(hub, tmp_path, monkeypatch):
+    """What it reads stays as it was; once it is gone, the log is folded."""
+    monkeypatch.setattr(writer, "CHECKPOINT_BYTES", 100_000)
+    monkeypatch.setattr(writer, "CHECKPOINT_PAUSE", 0.0)
+    await start(hub, "first")
+    reader = sqlite3.connect(tmp_path / "hub.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM instances").fetchone() == (1,)
+    for number in range(30):
+        await start(hub, str(number), payload="x" * 20_000)
+    assert reader.execute("SELECT count(*) FROM instances").fetchone() == (1,)
+    assert hub._state.writer._log.used() > 600_000
+    reader.execute("COMMIT")
+    reader.close()
+    for number in range(30, 33):
+        await start(hub, str(number))
+    assert hub._state.writer._log.used() < 300_000
 
 
 class Refusing:
@@ -178,7 +211,7 @@ async def test_a_log_that_was_cut_short_opens_with_whole_commits(hub, tmp_path, 
     copy = tmp_path / f"cut-{cut}"
     copy.mkdir()
     shutil.copy(tmp_path / "hub.db", copy / "hub.db")
-    log = (tmp_path / "hub.db-wal").read_bytes()
+    log = (tmp_path / "hub.db-wal").read_bytes()[: hub._state.writer._log.used()]
     (copy / "hub.db-wal").write_bytes(log[: len(log) * cut // 12 + cut * 7])
     after = SqliteHub(copy / "hub.db")
     await after.start()
@@ -199,7 +232,7 @@ async def test_a_damaged_last_frame_loses_that_commit_alone(hub, tmp_path):
     copy.mkdir()
     shutil.copy(tmp_path / "hub.db", copy / "hub.db")
     log = bytearray((tmp_path / "hub.db-wal").read_bytes())
-    log[-100] ^= 0xFF
+    log[hub._state.writer._log.used() - 100] ^= 0xFF
     (copy / "hub.db-wal").write_bytes(log)
     after = SqliteHub(copy / "hub.db")
     await after.start()
