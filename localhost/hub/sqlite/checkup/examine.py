@@ -16,6 +16,9 @@ from localhost.hub.sqlite.checkup.poisoned import poisoned
 from localhost.hub.sqlite.checkup.snapshot import Snapshot
 from localhost.hub.sqlite.checkup.stuck import stuck
 
+_LOG_HEADER = 32
+_FRAME_HEADER = 24
+
 MOST = 100
 """Findings of a kind that are told; the others are counted."""
 
@@ -40,13 +43,12 @@ def examine(path: Path) -> Report:
 
 
 def _report(path: Path, connection: sqlite3.Connection) -> Report:
-    log = path.with_name(path.name + "-wal")
     page, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "freelist_count"))
     report = Report(
         host=schema.holder(path),
         stopped=connection.execute("SELECT value FROM meta WHERE key='stopped'").fetchone() == (1,),
         file_bytes=path.stat().st_size,
-        log_bytes=log.stat().st_size if log.exists() else 0,
+        log_bytes=_used(path.with_name(path.name + "-wal")),
         free_bytes=page * free,
     )
     if report.stopped:
@@ -62,6 +64,25 @@ def _report(path: Path, connection: sqlite3.Connection) -> Report:
     report.findings, report.left_out = _most([*found, *files(report.log_bytes, report.free_bytes, report.file_bytes)])
     connection.execute("ROLLBACK")
     return report
+
+
+def _used(log: Path) -> int:
+    """Return how much of the log holds commits: the file is longer, and what is behind them is of earlier rounds.
+
+    Each frame carries the two numbers of its round, and those of this round come first (sqlite.org/walformat.html).
+    """
+    try:
+        with log.open("rb") as file:
+            header = file.read(_LOG_HEADER)
+            frame = int.from_bytes(header[8:12]) + _FRAME_HEADER
+            here, behind = 0, max(log.stat().st_size - _LOG_HEADER, 0) // frame
+            while here < behind:
+                middle = (here + behind) // 2
+                file.seek(_LOG_HEADER + middle * frame + 8)
+                here, behind = (middle + 1, behind) if file.read(8) == header[16:24] else (here, middle)
+    except FileNotFoundError:
+        return 0
+    return _LOG_HEADER + here * frame if here else 0
 
 
 def _integrity(connection: sqlite3.Connection) -> Iterable[Finding]:

@@ -371,6 +371,17 @@ async def test_a_long_log_and_many_free_pages_are_told(hub, path, monkeypatch):
     assert told(examine(path)) == {("oversized", "note", "the hub")}
 
 
+async def test_only_what_holds_commits_counts_as_log(hub, path):
+    """The file is made longer than it needs to be, and is not cut when it has been folded."""
+    assert 0 < examine(path).log_bytes < 100_000
+    await start(hub, "one", payload="x" * 1_000_000)
+    assert 2_000_000 < examine(path).log_bytes < 2_300_000
+    assert path.with_name(path.name + "-wal").stat().st_size > 3_000_000
+    hub._state.writer._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    await start(hub, "two")
+    assert examine(path).log_bytes < 100_000
+
+
 async def test_many_findings_are_counted_and_the_gravest_told(hub, path, monkeypatch):
     monkeypatch.setattr(examination, "MOST", 3)
     for number in range(5):
