@@ -1,6 +1,8 @@
 """``host.json``: what the host does, as its author says."""
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,23 +25,51 @@ class HostConfiguration:
     max_entities: int | None = None
 
 
-def read_host_json(script_root: Path) -> HostConfiguration:
+def read_host_json(script_root: Path, environ: Mapping[str, str] = os.environ) -> HostConfiguration:
     """Read ``host.json`` of an app; without one, the defaults of the platform hold.
 
+    As on the platform, an app setting ``AzureFunctionsJobHost__extensions__http__routePrefix`` (and so on) wins over
+    the file, and the name of the hub may be ``%SETTING%``.
+
     Raises:
-        ConfigurationError: it is not JSON of the expected shape.
+        ConfigurationError: it is not JSON of the expected shape, or names a setting that is not there.
     """
     content = read_json(script_root / "host.json")
     extensions = _section(content, "extensions")
-    http, durable = _section(extensions, "http"), _section(extensions, "durableTask")
+    http = {**_section(extensions, "http"), **_overrides("http", environ)}
+    durable = {**_section(extensions, "durableTask"), **_overrides("durableTask", environ)}
     return HostConfiguration(
         route_prefix=str(http.get("routePrefix", "api")),
-        hub_name=str(durable.get("hubName") or "TestHubName"),
+        hub_name=_named(str(durable.get("hubName") or "TestHubName"), environ),
         default_version=str(durable.get("defaultVersion") or ""),
-        max_activities=durable.get("maxConcurrentActivityFunctions"),
-        max_orchestrations=durable.get("maxConcurrentOrchestratorFunctions"),
-        max_entities=durable.get("maxConcurrentEntityFunctions"),
+        max_activities=_bound(durable, "maxConcurrentActivityFunctions"),
+        max_orchestrations=_bound(durable, "maxConcurrentOrchestratorFunctions"),
+        max_entities=_bound(durable, "maxConcurrentEntityFunctions"),
     )
+
+
+def _overrides(extension: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    prefix = f"AzureFunctionsJobHost__extensions__{extension}__"
+    return {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix)}
+
+
+def _named(text: str, environ: Mapping[str, str]) -> str:
+    if not (setting := re.fullmatch(r"%(.+)%", text)):
+        return text
+    if not (value := environ.get(setting[1])):
+        raise ConfigurationError(f"host.json: the name of the task hub is {text}, and no such app setting is there.")
+    return value
+
+
+def _bound(section: Mapping[str, Any], name: str) -> int | None:
+    value = section.get(name)
+    try:
+        bound = int(value) if value is not None else None
+    except (TypeError, ValueError):
+        bound = 0
+    if bound is not None and bound < 1:
+        raise ConfigurationError(f"host.json: {name} must be a number from 1, and is {value!r}.")
+    return bound
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

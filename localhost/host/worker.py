@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, override
 from uuid import uuid4
 
+from localhost.host import app_packages
 from localhost.host.functions import Function
 
 if TYPE_CHECKING:  # it imports the SDK, which is loaded once the app's settings are there
@@ -67,7 +68,9 @@ class Worker:
                 "Start the host in the folder of a Functions app, or name it with --script-root."
             )
         os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", str(DEFAULT_THREADS))
+        os.chdir(self._script_root)  # as on the platform: relative paths in an app are below it
         sys.path.insert(0, str(self._script_root))
+        app_packages.add(self._script_root)
         handle_event: Any = import_module("azure_functions_runtime.handle_event")
         handle_event.protos = SimpleNamespace(
             BindingInfo=_BindingInfo, RpcFunctionMetadata=SimpleNamespace, RpcRetryOptions=SimpleNamespace

@@ -150,6 +150,19 @@ def test_unreadable_local_settings_are_exit_2(tmp_path, content):
     assert (ended.returncode, "local.settings.json" in ended.stderr) == (2, True)
 
 
+def test_settings_win_over_host_json(tmp_path):
+    """``AzureFunctionsJobHost__...`` replaces a value of host.json; a hub named after no setting is exit 2."""
+    (tmp_path / "function_app.py").write_text(APP)
+    durable = {"extensions": {"http": {"routePrefix": "file"}, "durableTask": {"hubName": "%HUB%"}}}
+    (tmp_path / "host.json").write_text(json.dumps(durable))
+    refused = hosting.run("functions", "--script-root", tmp_path)
+    assert (refused.returncode, "%HUB%" in refused.stderr) == (2, True)
+    listed = hosting.run(
+        "functions", "--script-root", tmp_path, HUB="mine", AzureFunctionsJobHost__extensions__http__routePrefix="v3"
+    )
+    assert "/v3/slow/{seconds}" in listed.stdout
+
+
 def test_only_the_named_functions_are_served(functions_host):
     """--functions leaves the others out; a name that is not there is refused."""
     host = functions_host(APP, "--functions", "env")
