@@ -3,9 +3,12 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2_grpc as stubs
@@ -16,6 +19,7 @@ from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
 from localhost.hub.interface import TaskHub
 from localhost.hub.service import TaskHubServer
+from localhost.hub.sqlite.hub import SqliteHub
 
 QUIET = logging.getLogger("hub_harness.served")
 QUIET.setLevel(logging.CRITICAL + 1)
@@ -76,6 +80,29 @@ async def working(
         yield worker
     finally:
         await asyncio.to_thread(worker.stop)
+
+
+@contextmanager
+def hosted(folder: Path, *functions: Callable[..., Any], entities: tuple[Any, ...] = ()) -> Generator[str]:
+    """Run a durable hub and the SDK's worker in a thread of their own, and yield the address."""
+    serving: Future[str] = Future()
+    ended = threading.Event()
+
+    async def serve() -> None:
+        hub = SqliteHub(folder / "hub.db")
+        await hub.start()
+        async with served(hub) as address, working(address, *functions, entities=entities):
+            serving.set_result(address)
+            await asyncio.to_thread(ended.wait)
+        await hub.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=[serve()])
+    thread.start()
+    try:
+        yield serving.result(30)
+    finally:
+        ended.set()
+        thread.join(60)
 
 
 class Client:

@@ -13,6 +13,7 @@ MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 MAX_ATTEMPTS = 10
 MAX_ERROR_TEXT = 16_384
 MAX_BATCH = 500
+GRPC_MESSAGE = 4 * 1024 * 1024
 HISTORY_CACHE_BYTES = 64 * 1024 * 1024
 ENTITY_CACHE = 10_000
 PAGE = 1_000
@@ -64,11 +65,17 @@ def payload_bytes(payload: str) -> int:
     return len(payload) if len(payload) * 4 <= MAX_PAYLOAD_BYTES else len(payload.encode())
 
 
-def poisoned(what: str) -> pb.TaskFailureDetails:
-    """Say that an item was given up after it was handed out too often."""
+def poisoned(what: str, size: int = 0) -> pb.TaskFailureDetails:
+    """Say that an item of ``size`` bytes was given up after it was handed out too often."""
+    hint = (
+        f" It has {size:,} bytes; a worker over gRPC takes {GRPC_MESSAGE:,} unless it is given another "
+        "max_receive_message_length."
+        if size > GRPC_MESSAGE
+        else ""
+    )
     return pb.TaskFailureDetails(
         errorType=POISONED,
-        errorMessage=f"{what} {GIVEN_UP}: whoever ran it died or gave it back each time. It was given up.",
+        errorMessage=f"{what} {GIVEN_UP}: whoever ran it died or gave it back each time. It was given up.{hint}",
         isNonRetriable=True,
     )
 

@@ -63,7 +63,7 @@ class Work:
             return None
         instance.queued = False
         if not allowed:
-            details = limits.poisoned(f"A step of orchestration {instance.id!r}")
+            details = limits.poisoned(f"A step of orchestration {instance.id!r}", instance.size)
             status = pb.ORCHESTRATION_STATUS_FAILED
             await self._state.durably(lambda c: self._lifecycle.end(c, instance, status, failure=details))
             return None

@@ -1,8 +1,6 @@
 """What the SDK's synchronous and asynchronous clients can ask for, with the SDK's own worker, on the durable hub."""
 
 import asyncio
-import concurrent.futures
-import threading
 from datetime import UTC, datetime, timedelta
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -22,9 +20,7 @@ from durabletask.worker import (
     WorkItemFilters,
 )
 from hub_harness.by_hand import A_MOMENT, step
-from hub_harness.served import client_of, served, working
-
-from localhost.hub.sqlite.hub import SqliteHub
+from hub_harness.served import client_of, hosted, served, working
 
 RUNNING, COMPLETED, FAILED = OrchestrationStatus.RUNNING, OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED
 TERMINATED, SUSPENDED = OrchestrationStatus.TERMINATED, OrchestrationStatus.SUSPENDED
@@ -102,21 +98,9 @@ def all_of_it(address, **options):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """A hub with a worker for the whole module: a worker takes a second to stop."""
-    serving, ended = concurrent.futures.Future(), threading.Event()
-
-    async def serve():
-        hub = SqliteHub(tmp_path_factory.mktemp("hub") / "hub.db")
-        await hub.start()
-        async with served(hub) as at, all_of_it(at):
-            serving.set_result(at)
-            await asyncio.to_thread(ended.wait)
-        await hub.stop()
-
-    thread = threading.Thread(target=asyncio.run, args=[serve()])
-    thread.start()
-    yield serving.result(PATIENCE)
-    ended.set()
-    thread.join(PATIENCE)
+    functions = (*FUNCTIONS, double, break_once)
+    with hosted(tmp_path_factory.mktemp("hub"), *functions, entities=(counter, emptied)) as address:
+        yield address
 
 
 async def until(ask, condition=bool):

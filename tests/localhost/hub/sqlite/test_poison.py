@@ -15,6 +15,7 @@ from hub_harness.by_hand import (
     state,
     step,
     terminated,
+    timer,
 )
 
 from localhost.hub.sqlite import limits, work
@@ -47,6 +48,14 @@ async def test_a_step_given_back_ten_times_fails_its_instance_with_a_reason(hub)
     assert found.orchestrationStatus == FAILED
     assert found.failureDetails.errorType == "PoisonedWorkItem"
     assert "10 times" in found.failureDetails.errorMessage
+
+
+async def test_a_step_that_no_message_holds_is_given_up_saying_so(hub):
+    """A worker over gRPC hangs up on a message that it finds too large, and says nothing (extension 2831)."""
+    await begun(hub, "one", schedule(1, "a", "x" * 5_000_000), timer(2, 0))
+    await abandon(hub, "orchestration", step, limits.MAX_ATTEMPTS)
+    assert await nothing(hub, "orchestration")
+    assert "max_receive_message_length" in (await state(hub)).failureDetails.errorMessage
 
 
 async def test_an_activity_given_back_ten_times_fails_its_call(hub):
