@@ -199,3 +199,39 @@ def test_the_keys_stay_the_same_over_restarts(functions_host, tmp_path):
     again = hosting.start("--script-root", tmp_path / "app0", data=first.data)
     assert again.keys == first.keys
     assert again.stop() == 0
+
+
+WAITING = """
+import azure.durable_functions as df
+from durabletask import task
+
+app = df.DFApp()
+
+@app.orchestration_trigger(context_name="context")
+def wait(ctx: task.OrchestrationContext, _):
+    return (yield ctx.wait_for_external_event("go"))
+"""
+
+
+def test_each_data_folder_is_a_storage_location_of_its_own(tmp_path):
+    """One app, two folders, two hosts at once: keys and orchestrations of one are unknown to the other, and stay."""
+    api = "/runtime/webhooks/durabletask"
+    (tmp_path / "function_app.py").write_text(WAITING)
+
+    def instances(host):
+        with host.client(headers={"x-functions-key": host.system_key}) as client:
+            return [instance["instanceId"] for instance in client.get(f"{api}/instances").json()]
+
+    def hosts():
+        return [hosting.start("--script-root", tmp_path, data=tmp_path / name) for name in ("here", "there")]
+
+    here, there = hosts()
+    assert here.keys != there.keys
+    for host, name in ((here, "one"), (there, "two")):
+        with host.client(headers={"x-functions-key": host.system_key}) as client:
+            assert client.post(f"{api}/orchestrators/wait/{name}").status_code == 202
+    assert (instances(here), instances(there)) == (["one"], ["two"])
+    assert [host.stop() for host in (here, there)] == [0, 0]
+    here, there = hosts()
+    assert (instances(here), instances(there)) == (["one"], ["two"])
+    assert [host.stop() for host in (here, there)] == [0, 0]
