@@ -58,7 +58,6 @@ class State:
     def open(self) -> None:
         """Open the file and take up what was under way."""
         self._lock = schema.FileLock(self.path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         try:
             connection = schema.open_writer(self.path)
@@ -66,7 +65,9 @@ class State:
             self._lock.release()
             raise
         self.reader = Reader(self.path)
-        self.writer = Writer(connection, self.path, failed=self._reload, more_soon=self._steps_coming)
+        self.writer = Writer(
+            connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
+        )
         self._load(suspect=not self.reader.clean_stop())
         self._open = True
         with self.change() as changes:
@@ -87,6 +88,10 @@ class State:
     def _steps_coming(self) -> bool:
         """Whether a step of an orchestration is out or about to be: its outcome will want a commit."""
         return bool(self.steps) or len(self.orchestrations) > 0
+
+    def _has_work(self) -> bool:
+        """Whether anything is out or ready."""
+        return bool(self.dispatched or len(self.orchestrations) or len(self.activities) or len(self.ready_entities))
 
     def _reload(self) -> None:
         """Go back to what is on disk; what was out is handed out again, and late answers to it count for nothing."""

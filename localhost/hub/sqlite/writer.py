@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from localhost.hub.interface import HubError
+from localhost.hub.interface import StorageError
 from localhost.hub.sqlite.changes import Changes, together
 from localhost.hub.sqlite.failpoints import failpoint
 from localhost.hub.sqlite.log_file import LogFile
@@ -36,15 +36,17 @@ CHECKPOINT_BYTES = 8 * 1024 * 1024
 CHECKPOINT_PAUSE = 5.0
 
 
-class StorageError(HubError):
-    """The disk refused; nothing of what was asked has happened."""
-
-
 class Writer:
     """Commits changes in the order in which they are submitted."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, *, failed: Callable[[], None], more_soon: Callable[[], bool]
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        failed: Callable[[], None],
+        more_soon: Callable[[], bool],
+        busy: Callable[[], bool],
     ) -> None:
         self._connection = connection
         connection.execute("BEGIN IMMEDIATE")  # with its first transaction the log is there
@@ -53,6 +55,7 @@ class Writer:
         self._log.prepare()
         self._failed = failed
         self._more_soon = more_soon
+        self._busy = busy
         self._lingering: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[int, Changes]] = deque()
@@ -158,7 +161,7 @@ class Writer:
 
     def _worth_a_thread(self) -> bool:
         """Whether others have something to do while the disk works, for longer than handing over takes."""
-        return len(self._committing) > FEW or self._pace > QUICK or self._log_is_long()
+        return self._busy() or len(self._committing) > FEW or self._pace > QUICK or self._log_is_long()
 
     def _commit(self) -> None:
         failpoint("commit.before")
