@@ -29,7 +29,7 @@ def history_too_large(events: int, size: int) -> pb.TaskFailureDetails | None:
         return None
     return pb.TaskFailureDetails(
         errorType="HistoryTooLarge",
-        errorMessage=f"The history reached {events:,} events and {size:,} bytes; at most {MAX_EVENTS:,} events and "
+        errorMessage=f"The history would reach {events:,} events and {size:,} bytes; at most {MAX_EVENTS:,} events and "
         f"{MAX_HISTORY_BYTES:,} bytes are allowed. Split the work into sub-orchestrations or continue as new.",
         isNonRetriable=True,
     )
