@@ -12,6 +12,7 @@ from localhost.hub.interface import (
     InstanceConflictError,
     InvalidRequestError,
     PayloadTooLargeError,
+    StorageError,
     UnknownInstanceError,
     UnsupportedError,
 )
@@ -34,6 +35,9 @@ _REFUSALS: dict[type[Exception], Refusal] = {
         413, str(error), "too_large", "Send less, or the address of it."
     ),
     InvalidRequestError: lambda error, _call: answers.bad_request(str(error), "See the HTTP API of Durable Functions."),
+    StorageError: lambda error, _call: answers.problem(
+        503, str(error), "storage_unavailable", "Make room on the disk, then send the request again."
+    ),
     UnsupportedError: lambda error, call: answers.not_supported(call.request.url.path, str(error)),
     HubError: lambda error, _call: answers.problem(
         500, str(error), "internal_error", "Look at the output of the host."

@@ -9,6 +9,7 @@ Requests and answers are the messages of ``TaskHubSidecarService``, so a hub spe
     │   └── InstanceStateError   the instance is not in a state that allows this
     ├── InvalidRequestError      the request makes no sense to this hub
     ├── PayloadTooLargeError     an input, event or signal is larger than this hub takes
+    ├── StorageError             the disk refused; nothing of what was asked has happened
     └── UnsupportedError         this hub cannot do it; the message names the operation
 """
 
@@ -55,6 +56,10 @@ class InvalidRequestError(HubError):
 
 class PayloadTooLargeError(HubError):
     """An input, event or signal is larger than this hub takes."""
+
+
+class StorageError(HubError):
+    """The disk refused; nothing of what was asked has happened, and it may be asked again."""
 
 
 class UnsupportedError(HubError):

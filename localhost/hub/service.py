@@ -19,6 +19,7 @@ from localhost.hub.interface import (
     InvalidRequestError,
     Milestone,
     PayloadTooLargeError,
+    StorageError,
     TaskHub,
     UnknownInstanceError,
     UnsupportedError,
@@ -212,6 +213,7 @@ def _refusal(error: HubError) -> CallError:
         InstanceStateError: grpc.StatusCode.FAILED_PRECONDITION,
         InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
         PayloadTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        StorageError: grpc.StatusCode.UNAVAILABLE,
         UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     }
     return CallError(codes.get(type(error), grpc.StatusCode.INTERNAL), str(error))

@@ -7,6 +7,7 @@ commits then overwrite it from its beginning.
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,8 @@ class LogFile:
         """Make the file as long as it will be; zeros after the last commit mean nothing to SQLite."""
         missing = PREPARED_BYTES - self._path.stat().st_size
         if missing > 0:
-            with self._path.open("r+b") as log:
+            # A disk that is full says so at the first commit.
+            with suppress(OSError), self._path.open("r+b") as log:
                 log.seek(0, os.SEEK_END)
                 log.write(bytes(missing))
                 log.flush()

@@ -68,8 +68,13 @@ class FileLock:
 
         Raises:
             HubInUseError: another process has it.
+            HubFileError: nothing can be written there.
         """
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise HubFileError(f"Task hub {str(self._path.with_suffix(''))!r} cannot be opened: {error}.") from error
         try:
             _lock(handle)
         except OSError as error:

@@ -68,6 +68,7 @@ class State:
         self.writer = Writer(
             connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
         )
+        self._forget_everything()  # of an earlier opening
         self._load(suspect=not self.reader.clean_stop())
         self._open = True
         with self.change() as changes:

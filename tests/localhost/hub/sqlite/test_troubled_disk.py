@@ -1,0 +1,98 @@
+"""What the disk refuses is said in the words of each door, and a message that nobody knows harms nobody."""
+
+import sqlite3
+from contextlib import closing
+from types import SimpleNamespace
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+import durabletask.internal.orchestrator_service_pb2_grpc as stubs
+import grpc
+import pytest
+from hub_harness.by_hand import batch, begun, signalled, start, step
+
+from localhost.host.refusals import refusing
+from localhost.hub.interface import StorageError
+from localhost.hub.service import TaskHubServer
+from localhost.hub.sqlite.hub import SqliteHub
+from localhost.hub.sqlite.schema import HubFileError
+
+
+class Full:
+    """A connection on a disk that is full."""
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def execute(self, sql, *values):
+        if sql == "COMMIT":
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._connection.execute(sql, *values)
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+
+async def test_over_grpc_a_full_disk_is_unavailable_until_there_is_room(hub):
+    real = hub._state.writer._connection
+    server = TaskHubServer(hub)
+    address = await server.start()
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = stubs.TaskHubSidecarServiceStub(channel)
+        hub._state.writer._connection = Full(real)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.StartInstance(pb.CreateInstanceRequest(instanceId="one", name="f"))
+        hub._state.writer._connection = real
+        await stub.StartInstance(pb.CreateInstanceRequest(instanceId="one", name="f"))
+    await server.stop()
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "disk is full" in refused.value.details()
+
+
+async def test_over_http_a_full_disk_is_503(hub):
+    real = hub._state.writer._connection
+
+    async def begin(_call):
+        await start(hub)
+
+    hub._state.writer._connection = Full(real)
+    answer = await refusing(begin)(SimpleNamespace())
+    hub._state.writer._connection = real
+    assert answer.status_code == 503
+    assert b"disk is full" in answer.body
+
+
+async def test_a_hub_where_nothing_can_be_written_says_so(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(HubFileError, match="cannot be opened"):
+        await SqliteHub(tmp_path / "file" / "hub.db").start()
+
+
+async def test_a_disk_that_is_full_at_the_start_is_a_refusal(hub, monkeypatch):
+    from localhost.hub.sqlite import writer
+
+    await hub.stop()
+    real = writer.Writer._commit
+
+    def full(_self):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(writer.Writer, "_commit", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        await hub.start()
+    monkeypatch.setattr(writer.Writer, "_commit", real)
+
+
+async def test_messages_of_an_unknown_kind_are_left_where_they_are(hub, tmp_path):
+    """As a later version may have written them; a worker that skipped one would do the next one twice."""
+    await begun(hub)
+    await signalled(hub)
+    await hub.stop()
+    unknown = pb.HistoryEvent(eventId=-1).SerializeToString() + b"\xba\x3e\x02hi"  # field 999
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as connection, connection:
+        connection.execute("INSERT INTO inbox VALUES (0, 'one', ?)", [unknown])
+        connection.execute("INSERT INTO operations VALUES (0, '@e@1', ?)", [unknown])
+    await hub.start()
+    assert (await batch(hub)).operations == ["op"]
+    await start(hub, "two")
+    assert (await step(hub)).instance == "two"
+    assert hub._state.reader.rows("SELECT count(*) FROM inbox WHERE id=0") == [(1,)]
