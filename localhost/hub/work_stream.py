@@ -53,19 +53,20 @@ class WorkStreams:
                     item.orchestratorRequest.requiresHistoryStreaming = True
                 outgoing.put_nowait(item)
 
-        pumps = [asyncio.create_task(pump(kind, bound)) for kind, bound in bounds.items()]
+        async def ping() -> None:
+            while True:
+                await asyncio.sleep(PING_AFTER)
+                outgoing.put_nowait(pb.WorkItem(healthPing=pb.HealthPing()))
+
+        tasks = [asyncio.create_task(pump(kind, bound)) for kind, bound in bounds.items()]
+        tasks.append(asyncio.create_task(ping()))
         try:
             while True:
-                try:
-                    async with asyncio.timeout(PING_AFTER):
-                        item = await outgoing.get()
-                except TimeoutError:
-                    item = pb.WorkItem(healthPing=pb.HealthPing())
-                yield item
+                yield await outgoing.get()
         finally:
-            for task in pumps:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             for token in mine:
                 self._parts.pop(token, None)
                 if out := self._out.pop(token, None):

@@ -14,6 +14,7 @@ from durabletask.entities import EntityInstanceId
 from durabletask.worker import TaskHubGrpcWorker
 from hub_harness.by_hand import activity, begun, complete, nothing, schedule, start, state, step
 
+from localhost.hub import work_stream
 from localhost.hub.service import TaskHubServer
 
 QUIET = logging.getLogger("quiet.worker")
@@ -171,3 +172,11 @@ async def test_large_payloads_pass_a_client_that_allows_them(hub, size):
         found = await stub.WaitForInstanceCompletion(pb.GetInstanceRequest(instanceId="one", getInputsAndOutputs=True))
         assert found.orchestrationState.input.value == payload
         assert found.orchestrationState.output.value == payload
+
+
+async def test_a_stream_with_nothing_to_do_says_that_it_lives(hub, monkeypatch):
+    """Workers hang up on a stream that is silent for two minutes."""
+    monkeypatch.setattr(work_stream, "PING_AFTER", 0.01)
+    async with served(hub) as address, grpc.aio.insecure_channel(address) as channel:
+        items = stubs.TaskHubSidecarServiceStub(channel).GetWorkItems(pb.GetWorkItemsRequest())
+        assert [(await items.read()).WhichOneof("request") for _ in range(3)] == ["healthPing"] * 3
