@@ -21,8 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SUITE = "tests/localhost/hub/sqlite"
-# Those are loops of processes themselves, with a command of their own.
-NOT_REPEATED = ("test_chaos.py", "test_appetite.py")
+# Loops of processes themselves, and what takes much memory: those have commands of their own.
+NOT_REPEATED = ("test_chaos.py", "test_appetite.py", "test_sizes.py")
 
 
 @dataclass(frozen=True)

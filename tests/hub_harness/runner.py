@@ -84,13 +84,18 @@ class Runner:
                 assert answers.orchestration is not None
                 await self.hub.complete_orchestration(answers.orchestration)
             case "activity":
-                self._worker._execute_activity(item.activityRequest, answers, item.completionToken)
-                assert answers.activity is not None
-                await self.hub.complete_activity(answers.activity)
+                await self.hub.complete_activity(self.activity(item))
             case "entity":
                 self._worker._execute_entity_batch(item.entityRequestV2, answers, item.completionToken)
                 assert answers.entity is not None
                 await self.hub.complete_entity(answers.entity)
+
+    def activity(self, item: pb.WorkItem) -> pb.ActivityResponse:
+        """Run an activity; any thread may."""
+        answers = _Answers()
+        self._worker._execute_activity(item.activityRequest, answers, item.completionToken)
+        assert answers.activity is not None
+        return answers.activity
 
     async def start(self, name: str, payload: str | None = None, **fields: Any) -> str:
         """Start an orchestration with an encoded input."""
