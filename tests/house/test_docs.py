@@ -19,7 +19,21 @@ from tools.pages import PAGES, ROOT, examples
 
 LANGUAGES = {"sh", "powershell", "json", "python", "javascript", "text", "http", "sql", "yaml"}
 COMMANDS = {"run", "test", "check", "setup", "lock"}
-OTHER_PROGRAMS = {"cp", "curl", "git", "cd", "python3", "sleep", "echo", "export", "winget", "powershell", "func"}
+OTHER_PROGRAMS = {
+    "cp",
+    "curl",
+    "git",
+    "cd",
+    "python3",
+    "sleep",
+    "echo",
+    "export",
+    "winget",
+    "powershell",
+    "func",
+    "mkdir",
+    "mv",
+}
 NOT_SETTINGS = {
     "NO_COLOR",
     "JAVA_HOME",

@@ -21,8 +21,8 @@ from localhost.hub.sqlite.records import now
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH = 20
+BATCH_BYTES = 2 * 1024 * 1024
 PAGE = 200
 SHORTEST_SLEEP = 1.0
 LONGEST_SLEEP = 3600.0
