@@ -27,7 +27,7 @@ def execution_started(instance: Instance, encoded_input: str | None, parent_name
         version=text(instance.version),
         input=text(encoded_input),
         orchestrationInstance=pb.OrchestrationInstance(instanceId=instance.id, executionId=text(instance.execution_id)),
-        tags=instance.tags,
+        tags=instance.tags or None,
     )
     if instance.parent is not None:
         started.parentInstance.CopyFrom(

@@ -141,7 +141,7 @@ class Instances:
             name=instance.name,
             version=text(instance.version),
             input=text(self._state.reader.payloads(instance.id).get("input")),
-            tags=instance.tags,
+            tags=instance.tags or None,
         )
         return await self.start_instance(again)
 
@@ -163,7 +163,7 @@ def shown(instance: Instance, payloads: dict[str, str]) -> pb.OrchestrationState
         output=text(payloads.get("output")),
         customStatus=text(instance.custom_status),
         executionId=text(instance.execution_id),
-        tags=instance.tags,
+        tags=instance.tags or None,
     )
     if instance.scheduled is not None:
         state.scheduledStartTimestamp.CopyFrom(stamp(instance.scheduled))

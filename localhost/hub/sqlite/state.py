@@ -8,9 +8,9 @@ import asyncio
 import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import TracebackType
 from uuid import uuid4
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -19,6 +19,7 @@ from localhost.hub.interface import HubError, WorkKind
 from localhost.hub.sqlite import limits, schema
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.failpoints import failpoint
+from localhost.hub.sqlite.quarantine import Quarantine
 from localhost.hub.sqlite.reader import Reader
 from localhost.hub.sqlite.ready import Ready
 from localhost.hub.sqlite.records import Activity, Dispatch, Entity, Instance
@@ -42,7 +43,10 @@ class State:
         self.entities: dict[str, Entity] = {}
         self.locked: dict[str, set[str]] = {}  # entities by the instance that holds or wants their locks
         self.dispatched: dict[str, Dispatch] = {}
+        self.quarantine = Quarantine()
         self.steps: set[str] = set()  # the tokens of orchestrations among them
+        self._life = uuid4().hex
+        self._tokens = itertools.count(1)
         self.orchestrations = Ready[Instance](lambda instance: (instance.name, instance.version or ""))
         self.activities = Ready[Activity](lambda activity: (activity.request.name, activity.request.version.value))
         self.ready_entities = Ready[Entity](lambda entity: (entity.id[1:].split("@", maxsplit=1)[0], ""))
@@ -116,6 +120,7 @@ class State:
         self.entities.clear()
         self.locked.clear()
         self.dispatched.clear()
+        self.quarantine.clear()
         self.steps.clear()
         for ready in (self.orchestrations, self.activities, self.ready_entities):
             ready.clear()
@@ -163,19 +168,9 @@ class State:
 
     # Changing
 
-    @contextmanager
-    def change(self) -> Generator[Changes]:
+    def change(self) -> "Change":
         """Collect one change, and submit it. After an error in the middle, memory goes back to what is on disk."""
-        changes = Changes()
-        try:
-            yield changes
-        except HubError:
-            raise
-        except Exception:
-            log.exception("A change to the hub failed halfway and is taken back.")
-            self.writer.abort()
-            raise
-        self.writer.submit(changes)
+        return Change(self.writer)
 
     async def durably[Result](self, action: Callable[[Changes], Result]) -> Result:
         """Do ``action`` as one change and return once it is on disk."""
@@ -320,7 +315,7 @@ class State:
 
     def issue(self, dispatch: Dispatch) -> str:
         """Return the token for something that is handed out; an answer with another one counts for nothing."""
-        token = uuid4().hex
+        token = f"{self._life}-{next(self._tokens)}"
         self.dispatched[token] = dispatch
         if isinstance(dispatch.item, Instance):
             self.steps.add(token)
@@ -329,7 +324,10 @@ class State:
     def redeem(self, token: str) -> Dispatch | None:
         """Return what was handed out under ``token``, once."""
         self.steps.discard(token)
-        return self.dispatched.pop(token, None)
+        dispatch = self.dispatched.pop(token, None)
+        if dispatch is not None:
+            self.quarantine.leave(dispatch.item)
+        return dispatch
 
     def ready(self, kind: WorkKind) -> Ready[Instance] | Ready[Activity] | Ready[Entity]:
         """Return what is ready of a kind."""
@@ -355,6 +353,28 @@ class State:
         for future in self._waiting.pop(instance_id, ()):
             if not future.done():
                 future.set_result(None)
+
+
+class Change:
+    """Collects a change in a ``with`` block, and submits it at its end."""
+
+    __slots__ = ("_changes", "_writer")
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._changes = Changes()
+
+    def __enter__(self) -> Changes:
+        return self._changes
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._writer.submit(self._changes)
+        elif isinstance(error, Exception) and not isinstance(error, HubError):
+            log.error("A change to the hub failed halfway and is taken back.", exc_info=error)
+            self._writer.abort()
 
 
 def _kind(text: str) -> TimerKind:

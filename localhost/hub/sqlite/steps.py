@@ -139,7 +139,7 @@ class Steps:
             version=task.version if task.HasField("version") else None,
             input=task.input if task.HasField("input") else None,
             parentTraceContext=task.parentTraceContext if task.HasField("parentTraceContext") else None,
-            tags=task.tags,
+            tags=task.tags or None,
         )
         self.schedule(changes, instance, task_id, scheduled)
         return events.timed(eventId=task_id, taskScheduled=scheduled)
@@ -155,7 +155,7 @@ class Steps:
             ),
             taskId=task_id,
             parentTraceContext=task.parentTraceContext if task.HasField("parentTraceContext") else None,
-            tags=task.tags,
+            tags=task.tags or None,
         )
         activity = Activity(self._state.next_id(), instance.id, instance.run, request)
         changes.insert_activity(activity)
@@ -180,7 +180,7 @@ class Steps:
             version=child.version if child.HasField("version") else None,
             input=child.input if child.HasField("input") else None,
             parentTraceContext=child.parentTraceContext if child.HasField("parentTraceContext") else None,
-            tags=child.tags,
+            tags=child.tags or None,
         )
         self.start_child(changes, instance, task_id, created)
         return events.timed(eventId=task_id, subOrchestrationInstanceCreated=created)
@@ -195,7 +195,7 @@ class Steps:
             version=child.version if child.HasField("version") else None,
             input=child.input if child.HasField("input") else None,
             parentTraceContext=child.parentTraceContext if child.HasField("parentTraceContext") else None,
-            tags=child.tags,
+            tags=child.tags or None,
         )
         try:
             self._lifecycle.start(changes, request, Parent(instance.id, instance.run, task_id))
