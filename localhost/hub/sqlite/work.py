@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
@@ -41,18 +42,34 @@ class Work:
         while True:
             match kind:
                 case "orchestration":
-                    item = await self._take_orchestration(wanted)
+                    item = await self._take(self._state.orchestrations, self._hand_out_step, wanted)
                 case "activity":
-                    item = await self._take_activity(wanted)
+                    item = await self._take(self._state.activities, self._hand_out_activity, wanted)
                 case "entity":
-                    item = await self._take_entity(wanted)
+                    item = await self._take(self._state.ready_entities, self._hand_out_batch, wanted)
             if item is not None:
                 failpoint(f"dispatch.{kind}")
                 return item
 
-    async def _take_orchestration(self, wanted: Wanted | None) -> pb.WorkItem | None:
-        instance = await self._state.orchestrations.take(wanted)
+    async def _take[Item: Instance | Activity | Entity](
+        self,
+        ready: Ready[Item],
+        hand_out: Callable[[Item, int], Awaitable[pb.WorkItem | None]],
+        wanted: Wanted | None,
+    ) -> pb.WorkItem | None:
+        item = await ready.take(wanted)
         epoch = self._state.epoch
+        if not self._state.quarantine.admits(item, lambda: self._put_back(ready, item, epoch)):
+            return None
+        handed: pb.WorkItem | None = None
+        try:
+            handed = await hand_out(item, epoch)
+        finally:
+            if handed is None:
+                self._state.quarantine.leave(item)
+        return handed
+
+    async def _hand_out_step(self, instance: Instance, epoch: int) -> pb.WorkItem | None:
         try:
             history = await self._state.history(instance)
             allowed = await self._allow(instance)
@@ -83,9 +100,7 @@ class Work:
         item.orchestratorRequest.MergeFromString(history + request.SerializeToString())
         return item
 
-    async def _take_activity(self, wanted: Wanted | None) -> pb.WorkItem | None:
-        activity = await self._state.activities.take(wanted)
-        epoch = self._state.epoch
+    async def _hand_out_activity(self, activity: Activity, epoch: int) -> pb.WorkItem | None:
         try:
             allowed = await self._allow(activity)
         except BaseException:
@@ -100,9 +115,7 @@ class Work:
             return None
         return pb.WorkItem(completionToken=token, activityRequest=activity.request)
 
-    async def _take_entity(self, wanted: Wanted | None) -> pb.WorkItem | None:
-        entity = await self._state.ready_entities.take(wanted)
-        epoch = self._state.epoch
+    async def _hand_out_batch(self, entity: Entity, epoch: int) -> pb.WorkItem | None:
         try:
             allowed = await self._allow(entity)
         except BaseException:

@@ -1,7 +1,11 @@
 """What kills or is given back each time is given up, with a reason, and the rest goes on."""
 
+import asyncio
+
+import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
 from hub_harness.by_hand import (
+    A_MOMENT,
     FAILED,
     activity,
     batch,
@@ -165,3 +169,32 @@ async def test_a_parent_learns_that_its_child_was_given_up(hub):
     await abandon(hub, "orchestration", step, limits.MAX_ATTEMPTS)
     [news] = (await step(hub)).news
     assert news.subOrchestrationInstanceFailed.failureDetails.errorType == "PoisonedWorkItem"
+
+
+async def test_what_is_out_beside_a_killer_is_not_given_up_with_it(hub, crash):
+    """Both are out at every death until half of the attempts are used; then one at a time, and the innocent ends."""
+    await begun(hub, "one", schedule(1, "slow"), schedule(2, "killer"))
+    current, opened, deaths = hub, [], 0
+    while out := await everything(current):
+        names = {item.activityRequest.name for item in out}
+        if names == {"slow"}:  # nothing dies of it
+            await current.complete_activity(pb.ActivityResponse(completionToken=out[0].completionToken))
+            continue
+        deaths += 1
+        opened.append(crash(current))
+        current = await opened[-1].__aenter__()
+    assert limits.MAX_ATTEMPTS <= deaths <= 2 * limits.MAX_ATTEMPTS
+    news = {event.WhichOneof("eventType") for event in (await step(current)).news}
+    assert news == {"taskCompleted", "taskFailed"}
+    for one in reversed(opened):
+        await one.__aexit__()
+
+
+async def everything(hub):
+    """Take all the activities that may go out now."""
+    out = []
+    while True:
+        try:
+            out.append(await asyncio.wait_for(hub.take("activity"), A_MOMENT))
+        except TimeoutError:
+            return out
