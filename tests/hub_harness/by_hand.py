@@ -14,7 +14,7 @@ from google.protobuf import wrappers_pb2
 from localhost.hub.interface import TaskHub, WorkKind
 from localhost.hub.sqlite.hub import SqliteHub
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 A_MOMENT = 0.03  # long enough for anything that happens at once
 
 COMPLETED = pb.ORCHESTRATION_STATUS_COMPLETED

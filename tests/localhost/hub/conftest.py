@@ -18,7 +18,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         if hub is not None:
             await hub.start()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await pyfuncitem.obj(**arguments)
         finally:
             if hub is not None:

@@ -12,7 +12,7 @@ from hub_harness.served import client_of, served, stub_of, working
 
 from localhost.hub import work_stream
 
-PATIENCE = 25
+PATIENCE = 90
 
 
 def wait(ctx, _):

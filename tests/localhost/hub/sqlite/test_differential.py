@@ -122,7 +122,7 @@ async def outcomes(hub, programs):
     await hub.start()
     async with Runner(hub, interpret, add, break_, stumble, entities=(tally,)) as runner:
         ids = [await runner.start("interpret", json.dumps(p), instanceId=f"p{n}") for n, p in enumerate(programs)]
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(90):
             states = [await runner.result(instance_id) for instance_id in ids]
             seen = [
                 (

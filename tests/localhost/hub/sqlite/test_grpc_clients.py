@@ -26,7 +26,7 @@ RUNNING, COMPLETED, FAILED = OrchestrationStatus.RUNNING, OrchestrationStatus.CO
 TERMINATED, SUSPENDED = OrchestrationStatus.TERMINATED, OrchestrationStatus.SUSPENDED
 PENDING = OrchestrationStatus.PENDING
 BOTH = pytest.mark.parametrize("kind", ["sync", "async"])
-PATIENCE = 25
+PATIENCE = 90
 
 
 def echo(ctx, given):

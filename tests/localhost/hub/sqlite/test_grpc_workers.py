@@ -80,7 +80,7 @@ async def test_a_worker_runs_what_a_client_starts(hub, function, given, output):
         AsyncTaskHubGrpcClient(host_address=address) as client,
     ):
         instance_id = await client.schedule_new_orchestration(function, input=given)
-        found = await client.wait_for_orchestration_completion(instance_id, timeout=20)
+        found = await client.wait_for_orchestration_completion(instance_id, timeout=90)
         assert found.runtime_status == OrchestrationStatus.COMPLETED
         assert found.serialized_output == output
 

@@ -93,7 +93,7 @@ def changed(mutant):
 
 async def quiet(hub, ids):
     """Wait until every instance is over or waits, and nothing of it is under way."""
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(90):
         while True:
             histories = [[kind(event) for event in await hub.history(instance_id)] for instance_id in ids]
             await asyncio.sleep(0.1)
