@@ -1,6 +1,7 @@
 """The life of a host: from the command line to the last request."""
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -166,6 +167,9 @@ class _Host:
         serving = asyncio.create_task(server.serve([self._listener]))
         await server.listening.wait()
         parts.begin()
+        # What is loaded stays: collections need not look at it again, nor so often at what comes and goes.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         self._announce(url, parts.banner_facts(), announced)
 
         waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
