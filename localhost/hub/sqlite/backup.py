@@ -8,7 +8,7 @@ file's free pages.
 import os
 import secrets
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from localhost.hub.interface import HubError
@@ -41,7 +41,8 @@ def back_up(path: Path, target: Path) -> int:
     except OSError as error:
         raise BackupError(f"{str(target)!r} cannot be written: {error.strerror}.") from error
     finally:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):
+            staged.unlink()
     schema.sync_folder(target.parent)
     return target.stat().st_size
 

@@ -220,7 +220,8 @@ def unreadable(path: Path, error: sqlite3.Error) -> HubFileError:
         return HubFileError(f"{str(path)!r} is no SQLite file. Move it away, or restore the task hub from a backup.")
     if name.startswith("SQLITE_CORRUPT"):
         return HubFileError(f"Task hub {str(path)!r} is damaged: {error}. Restore it from a backup.")
-    return HubFileError(f"Task hub {str(path)!r} cannot be opened: {error}.")
+    hint = " Look who owns it, and who may write to its folder." if name.startswith("SQLITE_CANTOPEN") else ""
+    return HubFileError(f"Task hub {str(path)!r} cannot be opened: {error}.{hint}")
 
 
 def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
