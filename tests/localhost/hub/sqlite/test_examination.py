@@ -1,13 +1,17 @@
 """What an examination says about hubs that are well, and about those that are not."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
+from collections import Counter
 from contextlib import closing
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
 from hub_harness.by_hand import (
+    Batch,
+    Step,
     activity,
     batch,
     begun,
@@ -25,6 +29,7 @@ from hub_harness.by_hand import (
     step,
     terminated,
     timer,
+    unlock,
 )
 
 from localhost.hub.sqlite import limits, schema
@@ -120,6 +125,52 @@ async def test_work_goes_on_while_a_hub_is_examined(hub, path):
         await (await activity(hub)).reply()
         await (await step(hub)).reply(complete('"done"'))
     assert (await state(hub)).output.value == '"done"'
+
+
+async def test_at_no_moment_of_its_work_is_a_hub_called_ill(hub, path):
+    """Whatever is between two commits, what an orchestration waits for is always somewhere."""
+    ways = [
+        [schedule(1), timer(2, 0.01)],
+        [child(3, "child-of-{}")],
+        [call(4, "@e@1")],
+        [lock(5, "section-{}", "@e@1", "@e@2")],
+        [call(6, "@e@2")],
+        [unlock(7, "section-{}", "@e@1"), unlock(8, "section-{}", "@e@2"), schedule(9)],
+        [complete('"done"')],
+    ]
+    steps = Counter()
+
+    def healthy():
+        assert told(examine(path), "error", "warning") == set()
+
+    async def answer(take):
+        while True:
+            work = await take(hub)
+            healthy()
+            if not isinstance(work, Step):
+                await (work.reply("1") if isinstance(work, Batch) else work.reply())
+            elif work.instance.startswith("child"):
+                await work.reply(complete())
+            else:
+                way = ways[min(steps[work.instance], len(ways) - 1)]
+                steps[work.instance] += 1
+                await work.reply(*[named(action, work.instance) for action in way])
+            healthy()
+
+    working = [asyncio.create_task(answer(take)) for take in (step, activity, batch)]
+    for number in range(5):
+        await start(hub, str(number))
+    for number in range(5):
+        await hub.wait_for_instance(str(number), "completed", payloads=False)
+    for task in working:
+        task.cancel()
+    assert [task for task in working if task.done() and not task.cancelled() and task.exception()] == []
+    healthy()
+
+
+def named(action, instance_id):
+    """Return an action with the instance's name in its ids."""
+    return type(action).FromString(action.SerializeToString().replace(b"{}", instance_id.encode().ljust(2, b"_")))
 
 
 # Waiting and stuck
