@@ -91,8 +91,11 @@ class State:
         self._lock.release()
 
     def _steps_coming(self) -> bool:
-        """Whether a step of an orchestration is out or about to be: its outcome will want a commit."""
-        return bool(self.steps) or len(self.orchestrations) > 0
+        """Whether one step of an orchestration is out or about to be: its outcome will want a commit.
+
+        Where there are several, the next commit has company without waiting, and waiting holds up whoever answered.
+        """
+        return len(self.steps) + len(self.orchestrations) == 1
 
     def _has_work(self) -> bool:
         """Whether anything is out or ready."""
