@@ -115,6 +115,8 @@ def _watched(choices: Choices, listener: socket.socket) -> None:
     """Be one of the hosts that follow each other; one that cannot load the app waits for the next edit."""
     from localhost.host.standing_by import stand_by
 
+    # Without a file this looks like an interactive Python: DuckDB, for one, would draw on standard output.
+    sys.modules["__main__"].__file__ = __file__
     if sys.platform != "win32":
         os.setpgid(0, 0)  # Ctrl+C in the terminal is for the process that stays, which passes it on
     threading.Thread(target=_end_with_parent, daemon=True).start()

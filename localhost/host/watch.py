@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -36,9 +37,9 @@ class AppFiles:
 
     def look(self) -> Look:
         """Return what tells one state of the files from another."""
-        return dict(self._files(str(self.script_root)))
+        return dict(self._files(str(self.script_root), self._not_deployed()))
 
-    def _files(self, folder: str) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    def _files(self, folder: str, ignored: Sequence[str]) -> Iterator[tuple[str, tuple[int, int, int]]]:
         try:
             entries = list(os.scandir(folder))
         except OSError:  # it went away meanwhile
@@ -46,11 +47,15 @@ class AppFiles:
         if any(entry.name == "pyvenv.cfg" for entry in entries):
             return
         top = folder == str(self.script_root)
+        names = [pattern.removeprefix("/") for pattern in ignored if top or not pattern.startswith("/")]
         for entry in entries:
+            configures = top and entry.name in _WATCHED_NAMES
+            if not configures and any(fnmatchcase(entry.name, name) for name in names):
+                continue
             if entry.is_dir(follow_symlinks=False):
                 if not self._others(entry):
-                    yield from self._files(entry.path)
-            elif entry.name.endswith(".py") or (top and entry.name in _WATCHED_NAMES):
+                    yield from self._files(entry.path, ignored)
+            elif configures or entry.name.endswith(".py"):
                 try:
                     state = entry.stat()
                 except OSError:
@@ -59,6 +64,15 @@ class AppFiles:
 
     def _others(self, entry: os.DirEntry[str]) -> bool:
         return entry.name.startswith(".") or entry.name in _OTHERS_FOLDERS or Path(entry.path) == self.data
+
+    def _not_deployed(self) -> Sequence[str]:
+        """Return the names in ``.funcignore``: what does not go to Azure is not the app."""
+        try:
+            lines = (self.script_root / ".funcignore").read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return ()
+        names = (line.strip().removesuffix("/") for line in lines)
+        return [name for name in names if name and name[0] not in "#!" and "/" not in name[1:]]
 
 
 class Watch:

@@ -112,10 +112,12 @@ def test_an_edit_restarts_the_app_and_loses_no_work(watched, folder):
 def test_a_burst_of_edits_is_one_restart_and_the_files_of_others_are_none(watched, folder):
     """Saving all files, or a formatter, does not start the app for each; environments, caches and data do not count."""
     before = sum(line.get("event") == "ready" for line in list(watched.lines))
-    for name in (".venv", "__pycache__", "environment", "data"):
+    others = (".venv", "__pycache__", "environment", "data", "tests")
+    (folder / ".funcignore").write_text("# not deployed\n/tests\nlocal.settings.json\n")
+    for name in others:
         (folder / name).mkdir(exist_ok=True)
     (folder / "environment" / "pyvenv.cfg").write_text("")
-    for name in (".venv", "__pycache__", "environment", "data"):
+    for name in others:
         save(folder / name / "module.py", "X = 1\n")
     save(folder / "notes.txt", "x")
     for n in range(20):
