@@ -104,13 +104,15 @@ class Instances:
         """Hold an instance."""
         reason = request.reason if request.HasField("reason") else None
         suspended = events.timed(executionSuspended=pb.ExecutionSuspendedEvent(input=reason))
-        if self._known(request.instanceId).status != pb.ORCHESTRATION_STATUS_SUSPENDED:
+        if not self._known(request.instanceId).to_be_suspended:
             await self._tell(request.instanceId, suspended)
 
     async def resume(self, request: pb.ResumeRequest) -> None:
         """Let a suspended instance go on."""
         reason = request.reason if request.HasField("reason") else None
-        await self._tell(request.instanceId, events.timed(executionResumed=pb.ExecutionResumedEvent(input=reason)))
+        resumed = events.timed(executionResumed=pb.ExecutionResumedEvent(input=reason))
+        if self._known(request.instanceId).to_be_suspended:
+            await self._tell(request.instanceId, resumed)
 
     async def terminate(self, request: pb.TerminateRequest) -> None:
         """End an instance where it stands."""

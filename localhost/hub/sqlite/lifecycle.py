@@ -160,6 +160,8 @@ class Lifecycle:
         new_input = action.result.value if action.HasField("result") else None
         changes.set_payload(instance.id, "input", new_input)
         self._state.post(changes, instance, events.execution_started(instance, new_input))
+        if instance.status == pb.ORCHESTRATION_STATUS_SUSPENDED:  # the new run must know of it to be resumed
+            arrived.insert(0, events.timed(executionSuspended=pb.ExecutionSuspendedEvent()))
         for event in (*action.carryoverEvents, *arrived):
             if not event.timestamp.seconds:
                 event.timestamp.GetCurrentTime()

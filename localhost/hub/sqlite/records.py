@@ -51,6 +51,15 @@ class Instance:
     suspect: bool = False  # it may have been out when the process died
     sequence: int = 0  # of the last change, to know when it is on disk
 
+    @property
+    def to_be_suspended(self) -> bool:
+        """Whether it is suspended once it has seen everything that waits for it."""
+        suspended = self.status == pb.ORCHESTRATION_STATUS_SUSPENDED
+        for _, event in self.inbox:
+            kind = event.WhichOneof("eventType")
+            suspended = kind == "executionSuspended" or (suspended and kind != "executionResumed")
+        return suspended
+
 
 @dataclass(slots=True)
 class Activity:

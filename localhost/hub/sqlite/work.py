@@ -89,6 +89,10 @@ class Work:
             return None
         if inbox[0][1].HasField("executionRewound"):
             del inbox[1:]  # the worker rewrites the history and looks at nothing else
+        elif instance.to_be_suspended:
+            # What comes after its suspension waits with it: a worker that continues as new would lose it.
+            last = max((n for n, (_, event) in enumerate(inbox) if event.HasField("executionSuspended")), default=None)
+            del inbox[len(inbox) if last is None else last + 1 :]
         news = [event for _, event in inbox]
         if not news[0].HasField("orchestratorStarted"):
             news.insert(0, events.timed(orchestratorStarted=pb.OrchestratorStartedEvent()))

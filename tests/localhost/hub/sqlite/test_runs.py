@@ -299,6 +299,48 @@ async def test_suspending_twice_is_suspending_once(hub):
     assert await nothing(hub, "orchestration")
 
 
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_resuming_what_is_not_suspended_is_nothing_to_it(hub, before):
+    """A worker that is told to go on and was not held cannot make sense of it, and fails the orchestration."""
+    await begun(hub)
+    for _ in range(before):
+        await hub.suspend(pb.SuspendRequest(instanceId="one"))
+        await hub.resume(pb.ResumeRequest(instanceId="one"))
+    for _ in range(2):
+        await hub.resume(pb.ResumeRequest(instanceId="one"))
+    await raised(hub)
+    assert (await step(hub)).kinds == [*["executionSuspended", "executionResumed"] * before, "eventRaised"]
+
+
+async def test_a_new_run_of_a_suspended_instance_knows_that_it_is(hub, crash):
+    """So that it can be resumed; until then it does nothing."""
+    await begun(hub)
+    await raised(hub)
+    await hub.suspend(pb.SuspendRequest(instanceId="one"))
+    first = await step(hub)
+    assert first.kinds == ["eventRaised", "executionSuspended"]
+    await first.reply(again())
+    assert (await state(hub)).orchestrationStatus == SUSPENDED
+    async with crash() as after:
+        assert await nothing(after, "orchestration")
+        await after.resume(pb.ResumeRequest(instanceId="one"))
+        assert (await step(after)).kinds == ["executionStarted", "executionSuspended", "executionResumed"]
+
+
+async def test_what_comes_after_a_suspension_waits_with_it(hub):
+    """A worker that continues as new in that step would not carry it over."""
+    await begun(hub)
+    await raised(hub, name="before")
+    await hub.suspend(pb.SuspendRequest(instanceId="one"))
+    await raised(hub, name="after")
+    first = await step(hub)
+    assert first.kinds == ["eventRaised", "executionSuspended"]
+    await first.reply(again())
+    await hub.resume(pb.ResumeRequest(instanceId="one"))
+    kinds = (await step(hub)).kinds
+    assert kinds == ["executionStarted", "executionSuspended", "eventRaised", "executionResumed"]
+
+
 @pytest.mark.parametrize(
     "ask",
     [
