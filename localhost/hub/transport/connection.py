@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 OWN_WINDOW = 8 * 1024 * 1024
 OWN_FRAME = 1024 * 1024
 MAX_HEADERS = 64 * 1024
+INDEXED = 0x80  # the least first byte of a field that is in the table (RFC 7541 §6.1)
 _GREETING = settings({Setting.INITIAL_WINDOW_SIZE: OWN_WINDOW, Setting.MAX_FRAME_SIZE: OWN_FRAME}) + frame(
     Kind.WINDOW_UPDATE, 0, 0, number(OWN_WINDOW - DEFAULT_WINDOW)
 )
@@ -82,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._greeted = False
         self._decoder = Decoder(max_header_list_size=MAX_HEADERS)
         self._block: tuple[int, int, bytearray] | None = None  # of a HEADERS frame that is to be continued
+        self._blocks: dict[bytes, dict[bytes, bytes]] = {}
         self._streams: dict[int, Stream] = {}
         self._window = DEFAULT_WINDOW
         self.peer_window = DEFAULT_WINDOW
@@ -200,15 +202,26 @@ class Connection(asyncio.Protocol):
             self._block = (stream_id, first_flags, block)
             return
         self._block = None
-        try:
-            fields = {bytes(name): bytes(value) for name, value in self._decoder.decode(bytes(block), raw=True)}
-        except HPACKError as error:
-            raise Http2Error(ErrorCode.COMPRESSION_ERROR, "A header block that cannot be read.") from error
+        fields = self._fields(bytes(block))
         stream = self._streams.get(stream_id)
         if stream is None:
             stream = self._streams[stream_id] = Stream(self, stream_id, fields)
         if first_flags & Flag.END_STREAM:
             self._respond(stream)
+
+    def _fields(self, block: bytes) -> dict[bytes, bytes]:
+        """Return the header fields of a block. One that only points into the table means the same until it changes."""
+        fields = self._blocks.get(block)
+        if fields is None:
+            try:
+                fields = {bytes(name): bytes(value) for name, value in self._decoder.decode(block, raw=True)}
+            except HPACKError as error:
+                raise Http2Error(ErrorCode.COMPRESSION_ERROR, "A header block that cannot be read.") from error
+            if min(block, default=0) >= INDEXED:
+                self._blocks[block] = fields
+            else:
+                self._blocks.clear()
+        return fields
 
     def _take_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._unacknowledged += len(payload)

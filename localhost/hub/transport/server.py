@@ -109,17 +109,12 @@ class GrpcServer:
             return
         try:
             request = _decoded(method, _message(stream))
-            async with asyncio.timeout(_seconds(stream.fields.get(b"grpc-timeout"))):
-                if isinstance(method, Unary):
-                    data = _framed(await method.answer(request))
-                    if not stream.answer(_HEAD, data, _OK):
-                        stream.head(_HEAD)
-                        await stream.data(data)
-                        stream.head(_OK, end=True)
-                else:
-                    stream.head(_HEAD)
-                    await _stream(stream, method.answers(request))
-                    stream.head(_OK, end=True)
+            seconds = _seconds(stream.fields.get(b"grpc-timeout"))
+            if seconds is None:
+                await _answer(stream, method, request)
+            else:
+                async with asyncio.timeout(seconds):
+                    await _answer(stream, method, request)
         except CallError as error:
             _fail(stream, error.status, str(error))
         except TimeoutError:
@@ -129,6 +124,19 @@ class GrpcServer:
         except Exception:  # one call that fails must not end the others
             log.exception("A call of the task hub failed unexpectedly.")
             _fail(stream, grpc.StatusCode.UNKNOWN, "The task hub failed on this call; its log says why.")
+
+
+async def _answer(stream: Stream, method: Method, request: Any) -> None:
+    if isinstance(method, Unary):
+        data = _framed(await method.answer(request))
+        if stream.answer(_HEAD, data, _OK):
+            return
+        stream.head(_HEAD)
+        await stream.data(data)
+    else:
+        stream.head(_HEAD)
+        await _stream(stream, method.answers(request))
+    stream.head(_OK, end=True)
 
 
 async def _stream(stream: Stream, answers: AsyncGenerator[Message]) -> None:
