@@ -1,6 +1,6 @@
 """Task hubs in processes of their own, for as long as their standard input is open.
 
-    python -m benchmarks.engines.servers memory|hub|embedded|normal [FOLDER]
+    python -m benchmarks.engines.servers memory|hub|embedded|normal FOLDER
 
 ``memory`` is Microsoft's in-memory backend; ``hub`` the durable hub alone; ``embedded`` the hub with the app run by the
 SDK's own executor in its process; ``normal`` the same with ``synchronous=NORMAL``. Each prints its address; the durable
@@ -51,8 +51,13 @@ def free_port() -> int:
 @contextmanager
 def server(kind: str, folder: str | None) -> Iterator[tuple[str, Callable[[], int]]]:
     """Run a server and yield its address, and what returns the number of its commits."""
-    command = [sys.executable, "-m", "benchmarks.engines.servers", kind, *([folder] if folder else [])]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "benchmarks.engines.servers", kind]
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as data,
+        subprocess.Popen(
+            [*command, data], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
         asked, answers = process.stdin, process.stdout
@@ -77,7 +82,7 @@ def serve_in_memory() -> None:
     sys.stdin.read()
 
 
-async def serve_durable(kind: str, folder: str | None) -> None:
+async def serve_durable(kind: str, folder: str) -> None:
     sys.path.append(str(ROOT / "tests"))
     from hub_harness.runner import Runner
 
@@ -94,15 +99,14 @@ async def serve_durable(kind: str, folder: str | None) -> None:
     writer.failpoint = count
     if kind == "normal":
         schema.open_writer = relaxed(schema.open_writer)
-    with tempfile.TemporaryDirectory(dir=folder) as data:
-        hub = SqliteHub(Path(data) / "hub.db")
-        await hub.start()
-        runner = Runner(hub, hello, fan, act, entities=(counter,))
-        if kind != "hub":
-            await runner.__aenter__()
-        print(await TaskHubServer(hub).start(), flush=True)
-        while await asyncio.to_thread(sys.stdin.readline):
-            print(commits, flush=True)
+    hub = SqliteHub(Path(folder) / "hub.db")
+    await hub.start()
+    runner = Runner(hub, hello, fan, act, entities=(counter,))
+    if kind != "hub":
+        await runner.__aenter__()
+    print(await TaskHubServer(hub).start(), flush=True)
+    while await asyncio.to_thread(sys.stdin.readline):
+        print(commits, flush=True)
 
 
 def relaxed(open_writer: Callable[[Path], sqlite3.Connection]) -> Callable[[Path], sqlite3.Connection]:
@@ -117,9 +121,9 @@ def relaxed(open_writer: Callable[[Path], sqlite3.Connection]) -> Callable[[Path
 
 
 if __name__ == "__main__":
-    kind, *folder = sys.argv[1:]
-    if kind == "memory":
+    chosen, data = sys.argv[1:]
+    if chosen == "memory":
         serve_in_memory()
     else:
-        asyncio.run(serve_durable(kind, *folder or [None]))
+        asyncio.run(serve_durable(chosen, data))
     os._exit(0)
