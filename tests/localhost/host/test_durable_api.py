@@ -310,7 +310,12 @@ def test_purging_forgets_what_is_over(client):
     assert client.delete(f"{API}/instances").status_code == 400
     begin(client, "wait", None, "purge-live")
     assert client.delete(f"{API}/instances/purge-live").status_code == 412
-    deleted = client.delete(f"{API}/instances", params={"createdTimeFrom": "2020-01-01T00:00:00Z"})
+    long_ago = {"createdTimeFrom": "2020-01-01T00:00:00Z"}
+    before = client.delete(f"{API}/instances", params={**long_ago, "createdTimeTo": "2020-01-02T00:00:00Z"})
+    assert (before.status_code, before.json()) == (404, {"instancesDeleted": 0})
+    client.delete(f"{API}/instances", params={**long_ago, "runtimeStatus": "Failed,Terminated"})
+    assert status(client, "purge-1").status_code == 200, "it completed, and was not meant"
+    deleted = client.delete(f"{API}/instances", params=long_ago)
     assert deleted.json()["instancesDeleted"] >= 2
     assert status(client, "purge-live").status_code == 202
     client.post(f"{API}/instances/purge-live/terminate")

@@ -1,11 +1,14 @@
 """Whole apps, as they lie in folders, run by the host: the first style, the native one, and Microsoft's patterns."""
 
+import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import hosting
+import httpx2
 import pytest
 
 APPS = Path(__file__).parent / "apps"
@@ -130,15 +133,24 @@ def test_the_patterns_of_microsofts_samples_run(patterns):
 
 
 def test_it_starts_from_any_folder(tmp_path):
-    """``python /path/to/localhost`` in the app's own folder, which needs to know nothing of this project."""
+    """``python /path/to/localhost start`` in the app's own folder, at the port of its settings."""
     app = shutil.copytree(APPS / "native_style", tmp_path / "elsewhere")
-    process = subprocess.run(
-        [sys.executable, str(hosting.ROOT / "localhost"), "functions"],
-        cwd=app,
-        env=hosting.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    assert "transfer" in process.stdout
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (app / "local.settings.json").write_text(json.dumps({"Host": {"LocalHttpPort": port}}))
+    command = [sys.executable, str(hosting.ROOT / "localhost"), "start", "--enable-json-output"]
+    with subprocess.Popen(
+        command, cwd=app, env=hosting.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        ready = json.loads(process.stdout.readline() or '{"event": "no start"}')
+        try:
+            assert ready["event"] == "ready", process.stderr.read()
+            assert ready["url"] == f"http://127.0.0.1:{port}"
+            assert Path(ready["data"]) == app / ".data"
+            with httpx2.Client(base_url=ready["url"], trust_env=False, timeout=hosting.PATIENCE) as client:
+                assert client.post("/api/run/inner", json=1).json() == {"total": 1, "timer": True}
+        finally:
+            process.terminate()
+            process.communicate(timeout=hosting.PATIENCE)
+    assert process.returncode == 0
