@@ -108,7 +108,7 @@ class Instances:
             await self._tell(request.instanceId, suspended)
 
     async def resume(self, request: pb.ResumeRequest) -> None:
-        """Let a suspended instance go on."""
+        """Let a suspended instance go on; what is not suspended could not make sense of that."""
         reason = request.reason if request.HasField("reason") else None
         resumed = events.timed(executionResumed=pb.ExecutionResumedEvent(input=reason))
         if self._known(request.instanceId).to_be_suspended:

@@ -55,6 +55,7 @@ async def test_signals_are_done_in_order(hub):
 
 @pytest.mark.parametrize("value", ["0", "false", '""', "[]", "{}", "null", '"text"'])
 async def test_any_state_is_kept_even_a_falsy_one(hub, crash, value):
+    """A state of 0 or "" was dropped before durabletask-python 1.9."""
     await signalled(hub)
     await (await batch(hub)).reply(value)
     assert (await entity(hub)).serializedState.value == value
@@ -195,6 +196,7 @@ ENDINGS = ("complete", "fail", "terminate", "continue", "poison")
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("when", ["held", "waiting"])
 async def test_every_ending_releases_locks_and_requests(hub, crash, ending, when, monkeypatch):
+    """Elsewhere they outlived a holder that raised, was replayed or was terminated (extension 1977, 2743, 1325)."""
     monkeypatch.setattr(work, "FIRST_PAUSE", 0.0)
     if when == "held":
         taken = await holder(hub, "one", E, "@e@2")
@@ -229,6 +231,10 @@ async def test_every_ending_releases_locks_and_requests(hub, crash, ending, when
 
 
 async def test_a_lock_survives_a_crash_with_its_grant(hub, crash):
+    """Granted and recorded are one: nothing is locked for ever for someone who never learns it (extension 2228).
+
+    Elsewhere a crash between the two did that, also in the Durable Task Scheduler (issue 388).
+    """
     await begun(hub, "one", lock(1, "s", E))
     async with crash() as after:
         assert (await entity(after)).lockedBy.value == "one"

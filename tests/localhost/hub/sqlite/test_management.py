@@ -390,6 +390,7 @@ async def test_payloads_of_any_size_come_back_exactly(hub, crash, size, letter):
 
 @pytest.mark.parametrize("size", [100, limits.MAX_ERROR_TEXT, limits.MAX_ERROR_TEXT + 1, 5_000_000])
 async def test_error_texts_are_cut(hub, size):
+    """An exception with a text of 64 KB hung its orchestration (extension 502)."""
     await begun(hub, "one", schedule(1))
     await (await activity(hub)).reply(error="x" * size)
     [news] = (await step(hub)).news
@@ -407,6 +408,16 @@ async def test_a_history_with_too_many_events_ends_its_instance_clearly(hub, mon
     found = await state(hub)
     assert found.failureDetails.errorType == "HistoryTooLarge"
     assert len(await history(hub)) <= 60
+    await finished(hub, "other")
+
+
+async def test_a_fan_out_that_history_cannot_hold_is_refused_before_it_begins(hub, monkeypatch):
+    """Nothing of it runs; elsewhere it took all memory (extension 340, 1878)."""
+    monkeypatch.setattr(limits, "MAX_EVENTS", 50)
+    await begun(hub, "one", *[schedule(n) for n in range(60)])
+    found = await state(hub)
+    assert (found.orchestrationStatus, found.failureDetails.errorType) == (FAILED, "HistoryTooLarge")
+    assert await nothing(hub, "activity")
     await finished(hub, "other")
 
 

@@ -109,6 +109,7 @@ async def test_success_forgets_earlier_attempts(hub):
 
 @pytest.mark.parametrize(("kind", "take"), [("orchestration", step), ("activity", activity), ("entity", batch)])
 async def test_what_kills_the_process_each_time_is_given_up(hub, crash, kind, take):
+    """Attempts are counted on disk before they are made: one message came 24,489 times (durabletask 842, 610)."""
     await begun(hub, "one", schedule(1), call(2))
     if kind == "orchestration":
         await start(hub, "two")

@@ -66,6 +66,7 @@ async def test_carried_events_come_first_then_those_that_arrived(hub, crash):
 
 
 async def test_no_event_is_lost_or_doubled_while_continuing_as_new(hub):
+    """Events that were not processed yet got lost there (durabletask-dotnet 387, extension 1676 and 1152)."""
     await start(hub)
     seen = []
     sent = 0
@@ -150,6 +151,7 @@ async def test_a_terminated_child_is_a_failure_for_its_parent(hub):
 
 
 async def test_a_taken_id_is_news_for_the_parent_and_everything_else_goes_on(hub):
+    """As an error of the commit it would come again for ever, and the parent with it (durabletask-go 140)."""
     await begun(hub, "taken")
     await begun(hub, "one", schedule(1), child(2, "taken"), timer(3, 0))
     assert (await activity(hub)).request.taskId == 1

@@ -1,6 +1,6 @@
 """Timers fire once, not early, in order, and whatever happens to the process."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
@@ -19,6 +19,7 @@ from hub_harness.by_hand import (
     terminated,
     timer,
 )
+from hub_harness.runner import Runner
 
 
 def fired(taken):
@@ -103,6 +104,21 @@ async def test_a_timer_ends_with_its_run(hub, ending, clock):
     clock.forward(8000)
     assert (await step(hub)).instance == "clock"
     assert "timerFired" not in await history(hub)
+
+
+@pytest.mark.parametrize("hours", [-11, 5.5, 14])
+async def test_a_timer_knows_the_time_zone_it_was_set_in(hub, hours):
+    """It fired hours early or late before durabletask-python 1.7."""
+    zone = timezone(timedelta(hours=hours))
+
+    def nap(ctx, _):
+        begun = ctx.current_utc_datetime.replace(tzinfo=UTC)
+        yield ctx.create_timer((begun + timedelta(seconds=0.1)).astimezone(zone))
+        return (ctx.current_utc_datetime.replace(tzinfo=UTC) - begun).total_seconds()
+
+    async with Runner(hub, nap) as runner:
+        found = await runner.result(await runner.start("nap"))
+    assert 0.1 <= float(found.output.value) < 60
 
 
 async def test_a_thousand_timers_fire(hub):
