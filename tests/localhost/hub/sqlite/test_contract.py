@@ -18,7 +18,9 @@ CATEGORIES = {
     ),
     "instance locking": r"test_fencing",
     "entities, their state and their locks": r"test_entities|.*::.*(entit|lock|signal)",
-    "races of replay and history": r"test_nondeterminism|test_differential|test_appetite|.*::.*(history|histories|rew[oi])",
+    "races of replay and history": (
+        r"test_nondeterminism|test_differential|test_appetite|.*::.*(history|histories|rew[oi])"
+    ),
     "timers and scheduled starts": r"test_timers",
     "capability and tag filtering": r".*::.*(filter|version|asks_for|registered|no_more|carries)",
     "multi-execution": r".*::.*(new_run|continu|again|carried|run_|_runs|restart)",

@@ -3,11 +3,11 @@
 All that both can do: activities that fail and are repeated, fan-outs, timers, races, sub-orchestrations, events from
 inside and from outside, before and after somebody waits for them, entities called, signalled, broken, locked and
 starting orchestrations, continuing as new with events carried over, suspension, termination. Where the one in memory is
-wrong, `hub_harness.programs` says so and keeps off. More seeds: `python -m hub_harness.programs --seeds 1000`.
+wrong, `hub_harness.programs` says so and keeps off. More seeds: `python -m hub_harness.differential --seeds 1000`.
 """
 
 import pytest
-from hub_harness.programs import differences
+from hub_harness.differential import differences
 
 
 @pytest.mark.parametrize("seed", range(12))
