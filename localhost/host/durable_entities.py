@@ -7,7 +7,7 @@ from uuid import uuid4
 import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.entities import EntityInstanceId
 from google.protobuf import wrappers_pb2
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from localhost.host import answers, durable_json
 from localhost.host import durable_requests as asked
@@ -39,7 +39,7 @@ class EntitiesApi:
     async def _signal(self, call: Call) -> Response:
         body = (await read_body(call.request)).decode()
         if body and asked.is_json(call.request):
-            json.loads(body)
+            asked.check_json(body)
         elif body:
             body = json.dumps(body)  # as in Azure, what does not say that it is JSON is text
         return await self._send(call, call.query("op") or "", body)
@@ -69,7 +69,7 @@ class EntitiesApi:
         found = await self._hub.get_entity(pb.GetEntityRequest(instanceId=_instance_id(call), includeState=True))
         if not found.exists or not found.entity.serializedState.value:
             return answers.problem(404, "There is no such entity.", "not_found", "Signal it, and it will exist.")
-        return JSONResponse(durable_json.payload(found.entity.serializedState.value))
+        return durable_json.response(durable_json.payload(found.entity.serializedState.value))
 
     async def _list(self, call: Call) -> Response:
         name, fetch_state = call.values.get("name"), call.flag("fetchState")
@@ -83,7 +83,7 @@ class EntitiesApi:
         )
         found = await self._hub.query_entities(pb.QueryEntitiesRequest(query=query))
         body = [durable_json.entity(metadata, show_state=fetch_state) for metadata in found.entities]
-        return JSONResponse(body, headers=asked.next_page(found.continuationToken))
+        return durable_json.response(body, headers=asked.next_page(found.continuationToken))
 
 
 def _instance_id(call: Call) -> str:

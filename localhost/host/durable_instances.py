@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf import wrappers_pb2
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from localhost.host import answers, durable_json
 from localhost.host import durable_requests as asked
@@ -89,10 +89,12 @@ class InstancesApi:
                 state = None
         if state is None:
             urls = self._clients.management(f"{call.request.url.scheme}://{call.request.url.netloc}", instance_id)
-            return JSONResponse(dict(urls), 202, {"Location": urls["statusQueryGetUri"], "Retry-After": RETRY_STARTED})
+            return durable_json.response(
+                dict(urls), 202, {"Location": urls["statusQueryGetUri"], "Retry-After": RETRY_STARTED}
+            )
         if state.orchestrationStatus == pb.ORCHESTRATION_STATUS_COMPLETED:
-            return JSONResponse(durable_json.payload(state.output.value))
-        return JSONResponse(durable_json.instance(state, show_input=True))
+            return durable_json.response(durable_json.payload(state.output.value))
+        return durable_json.response(durable_json.instance(state, show_input=True))
 
     async def _status(self, call: Call) -> Response:
         instance_id = call.values["id"]
@@ -105,9 +107,9 @@ class InstancesApi:
             )
         body = durable_json.instance(state, show_input=show_input, history=history)
         if state.orchestrationStatus not in TERMINAL:
-            return JSONResponse(body, 202, {"Location": url_of(call.request), "Retry-After": RETRY_RUNNING})
+            return durable_json.response(body, 202, {"Location": url_of(call.request), "Retry-After": RETRY_RUNNING})
         failed = state.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED
-        return JSONResponse(body, 500 if failed and call.flag("returnInternalServerErrorOnFailure") else 200)
+        return durable_json.response(body, 500 if failed and call.flag("returnInternalServerErrorOnFailure") else 200)
 
     async def _list(self, call: Call) -> Response:
         show_input = call.flag("showInput", default=True)
@@ -122,7 +124,7 @@ class InstancesApi:
         )
         found = await self._hub.query_instances(query)
         body = [durable_json.instance(state, show_input=show_input) for state in found.orchestrationState]
-        return JSONResponse(body, headers=asked.next_page(found.continuationToken))
+        return durable_json.response(body, headers=asked.next_page(found.continuationToken))
 
     async def _raise_event(self, call: Call) -> Response:
         await self._live(call)
@@ -194,4 +196,4 @@ class InstancesApi:
 
 def _purged(response: pb.PurgeInstancesResponse) -> Response:
     count = response.deletedInstanceCount
-    return JSONResponse({"instancesDeleted": count}, 200 if count else 404)
+    return durable_json.response({"instancesDeleted": count}, 200 if count else 404)

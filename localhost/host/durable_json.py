@@ -1,7 +1,8 @@
 """Orchestrations and entities in the JSON of the Durable Functions HTTP API."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from azure.durable_functions.internal.compat.history_projection import project_history
 from durabletask.internal import history_helpers
 from google.protobuf.timestamp_pb2 import Timestamp
+from starlette.responses import Response
 
 STATUSES = {
     pb.ORCHESTRATION_STATUS_RUNNING: "Running",
@@ -65,8 +67,32 @@ def payload(text: str) -> Any:
     """Return a payload as JSON where it is JSON, and as text where it is not."""
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
+
+
+def response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer with payloads in it, whatever they are: one strange one must not spoil a whole list.
+
+    A number that JSON does not have is its name, as in Azure, and half a surrogate pair is escaped as it came.
+    """
+    try:
+        content = json.dumps(body, allow_nan=False)
+    except ValueError:
+        content = json.dumps(_finite(body))
+    return Response(content, status, headers, media_type="application/json")
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]  # anything that JSON has
+        case list():
+            return [_finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # the same
+        case _:
+            return value
 
 
 def _seconds(timestamp: Timestamp) -> str:
@@ -82,5 +108,8 @@ def timestamp(text: str) -> Timestamp:
     # A plus sign that was not encoded arrives as a space.
     moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     value = Timestamp()
-    value.FromDatetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    try:
+        value.FromDatetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError as error:  # before the year 1, or after 9999, once it is in UTC
+        raise ValueError(str(error)) from error
     return value

@@ -32,8 +32,16 @@ async def json_body(request: Request) -> wrappers_pb2.StringValue | None:
     body = (await read_body(request)).decode()
     if not body:
         return None
-    json.loads(body)
+    check_json(body)
     return wrappers_pb2.StringValue(value=body)
+
+
+def check_json(body: str) -> None:
+    """Let pass what is JSON that can be read."""
+    try:
+        json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def statuses(call: Call) -> Sequence[Any]:

@@ -127,7 +127,8 @@ def test_starting_refuses_unknown_names_unreadable_bodies_and_live_ids(client):
     """400, 400 and 409, each saying what to do."""
     unknown = begin(client, "nobody")
     assert (unknown.status_code, "double" in unknown.json()["do"]) == (400, True)
-    assert client.post(f"{API}/orchestrators/double", content=b"{").status_code == 400
+    for unreadable in (b"{", b"\xff", b"[" * 200_000):
+        assert client.post(f"{API}/orchestrators/double", content=unreadable).status_code == 400
     begin(client, "wait", None, "taken")
     assert begin(client, "wait", None, "taken").status_code == 409
     client.post(f"{API}/instances/taken/terminate")
@@ -166,7 +167,7 @@ def test_an_id_of_an_entity_is_no_id_of_an_instance(client):
         ("POST", "orchestrators/double?timeout=long"), ("POST", "orchestrators/double?timeout=nan"),
         ("POST", "instances/{id}/restart?restartWithNewInstanceId=no"), ("DELETE", "instances?createdTimeFrom=then"),
         ("GET", "entities?top=-1"), ("GET", "entities/counter?lastOperationTimeFrom=x"),
-        ("POST", "entities/counter/x?time=later"),
+        ("POST", "entities/counter/x?time=later"), ("GET", "instances?createdTimeTo=9999-12-31T23:59:59-14:00"),
     ],
 )  # fmt: skip
 def test_parameters_that_cannot_be_read_are_refused(client, method, path):
@@ -319,6 +320,22 @@ def test_purging_forgets_what_is_over(client):
     assert deleted.json()["instancesDeleted"] >= 2
     assert status(client, "purge-live").status_code == 202
     client.post(f"{API}/instances/purge-live/terminate")
+
+
+def test_a_strange_payload_spoils_no_answer(client):
+    """Numbers that JSON does not have are named, half a surrogate pair is escaped; lists and entities still come."""
+    as_json = {"content-type": "application/json"}
+    strange = rb'{"n": [NaN, 1e999, -1e999], "half": "\ud800"}'
+    client.post(f"{API}/orchestrators/wait/strange", content=strange, headers=as_json)
+    client.post(f"{API}/entities/counter/strange", params={"op": "put"}, content=strange, headers=as_json)
+    shown = {"n": ["NaN", "Infinity", "-Infinity"], "half": "\ud800"}
+    assert status(client, "strange", showHistory="true").json()["input"] == shown
+    assert [i["input"] for i in client.get(f"{API}/instances?instanceIdPrefix=strange").json()] == [shown]
+    entity = until(lambda: client.get(f"{API}/entities/counter/strange"), lambda a: a.status_code == 200)
+    assert entity.json() == shown
+    assert client.get(f"{API}/entities/counter?fetchState=true").status_code == 200
+    assert client.delete(f"{API}/entities/counter/strange").status_code == 202
+    client.post(f"{API}/instances/strange/terminate")
 
 
 def test_an_id_with_a_slash_is_one_id(client):
