@@ -12,7 +12,7 @@ from google.protobuf import wrappers_pb2
 from localhost.host.functions import Function, TriggerKind
 from localhost.host.tracing import Trace
 from localhost.host.worker import Outcome, Worker, datum, headline
-from localhost.hub.interface import WorkKind, WorkSource
+from localhost.hub.interface import TAKERS, WorkKind, WorkSource
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ class Dispatcher:
             "activity": self._act,
             "entity": self._operate,
         }
-        self._pumps = [asyncio.create_task(self._pump(kind, run)) for kind, run in runs.items()]
+        for kind, run in runs.items():
+            room = asyncio.Semaphore(self._bounds[kind])
+            self._pumps += [asyncio.create_task(self._pump(kind, run, room)) for _ in range(TAKERS)]
 
     async def stop(self, patience: float) -> None:
         """Take no more work, and give what runs ``patience`` seconds to end; the rest goes back to the hub."""
@@ -57,8 +59,9 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _pump(self, kind: WorkKind, run: Callable[[pb.WorkItem], Awaitable[None]]) -> None:
-        room = asyncio.Semaphore(self._bounds[kind])
+    async def _pump(
+        self, kind: WorkKind, run: Callable[[pb.WorkItem], Awaitable[None]], room: asyncio.Semaphore
+    ) -> None:
         while True:
             await room.acquire()
             try:

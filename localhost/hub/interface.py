@@ -33,6 +33,10 @@ TERMINAL = frozenset(
 )
 """An instance in one of these states is over: it never changes again, and its id may be used anew."""
 
+TAKERS = 8
+"""How many should take work of a kind at once. After a crash each item is counted on disk before it is handed out, and
+so many are counted with one commit."""
+
 
 class HubError(Exception):
     """The hub did not do what was asked; the message is one line for the caller."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import Wanted, WorkKind, WorkSource
+from localhost.hub.interface import TAKERS, Wanted, WorkKind, WorkSource
 
 # A worker hangs up on a stream that says nothing for two minutes.
 PING_AFTER = 30.0
@@ -41,8 +41,7 @@ class WorkStreams:
         wishes = _wishes(request)
         reads_histories = pb.WORKER_CAPABILITY_HISTORY_STREAMING in request.capabilities
 
-        async def pump(kind: WorkKind, bound: int) -> None:
-            room = asyncio.Semaphore(bound if bound > 0 else DEFAULT_BOUND)
+        async def pump(kind: WorkKind, room: asyncio.Semaphore) -> None:
             while True:
                 await room.acquire()
                 item = await self._hub.take(kind, wishes.get(kind))
@@ -58,7 +57,10 @@ class WorkStreams:
                 await asyncio.sleep(PING_AFTER)
                 outgoing.put_nowait(pb.WorkItem(healthPing=pb.HealthPing()))
 
-        tasks = [asyncio.create_task(pump(kind, bound)) for kind, bound in bounds.items()]
+        rooms: dict[WorkKind, asyncio.Semaphore] = {
+            kind: asyncio.Semaphore(bound if bound > 0 else DEFAULT_BOUND) for kind, bound in bounds.items()
+        }
+        tasks = [asyncio.create_task(pump(kind, room)) for kind, room in rooms.items() for _ in range(TAKERS)]
         tasks.append(asyncio.create_task(ping()))
         try:
             while True:

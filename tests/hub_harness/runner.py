@@ -8,7 +8,7 @@ from typing import Any, Self
 import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.worker import TaskHubGrpcWorker
 
-from localhost.hub.interface import TaskHub, WorkKind
+from localhost.hub.interface import TAKERS, TaskHub, WorkKind
 
 _QUIET = logging.getLogger("hub_harness.quiet")
 _QUIET.setLevel(logging.CRITICAL + 1)
@@ -53,7 +53,9 @@ class Runner:
         self.steps = 0
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._pump(kind)) for kind in ("orchestration", "activity", "entity")]
+        for kind in ("orchestration", "activity", "entity"):
+            room = asyncio.Semaphore(self._bound)
+            self._tasks += [asyncio.create_task(self._pump(kind, room)) for _ in range(TAKERS)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -63,9 +65,8 @@ class Runner:
             if isinstance(result, Exception):
                 raise result
 
-    async def _pump(self, kind: WorkKind) -> None:
+    async def _pump(self, kind: WorkKind, room: asyncio.Semaphore) -> None:
         completions: set[asyncio.Task[None]] = set()
-        room = asyncio.Semaphore(self._bound)
         while True:
             await room.acquire()
             item = await self.hub.take(kind)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import HubError, Wanted, WorkKind
+from localhost.hub.interface import HubError, StorageError, Wanted, WorkKind
 from localhost.hub.sqlite import events, limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 # What comes back unanswered is handed out again at once, then after growing pauses.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 30.0
+DISK_PAUSE = 0.5
 
 
 class Work:
@@ -40,13 +41,17 @@ class Work:
     async def take(self, kind: WorkKind, wanted: Wanted | None = None) -> pb.WorkItem:
         """Wait for the next item of ``kind``, and only for one that is ``wanted`` by name and version."""
         while True:
-            match kind:
-                case "orchestration":
-                    item = await self._take(self._state.orchestrations, self._hand_out_step, wanted)
-                case "activity":
-                    item = await self._take(self._state.activities, self._hand_out_activity, wanted)
-                case "entity":
-                    item = await self._take(self._state.ready_entities, self._hand_out_batch, wanted)
+            try:
+                match kind:
+                    case "orchestration":
+                        item = await self._take(self._state.orchestrations, self._hand_out_step, wanted)
+                    case "activity":
+                        item = await self._take(self._state.activities, self._hand_out_activity, wanted)
+                    case "entity":
+                        item = await self._take(self._state.ready_entities, self._hand_out_batch, wanted)
+            except StorageError:  # what cannot be counted is not handed out; it is when the disk takes it
+                await asyncio.sleep(DISK_PAUSE)
+                continue
             if item is not None:
                 failpoint(f"dispatch.{kind}")
                 return item

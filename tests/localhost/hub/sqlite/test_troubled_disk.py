@@ -8,11 +8,12 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 import durabletask.internal.orchestrator_service_pb2_grpc as stubs
 import grpc
 import pytest
-from hub_harness.by_hand import batch, begun, signalled, start, step
+from hub_harness.by_hand import activity, batch, begun, schedule, signalled, start, step
 
 from localhost.host.refusals import refusing
 from localhost.hub.interface import StorageError
 from localhost.hub.service import TaskHubServer
+from localhost.hub.sqlite import work
 from localhost.hub.sqlite.hub import SqliteHub
 from localhost.hub.sqlite.schema import HubFileError
 
@@ -96,3 +97,17 @@ async def test_messages_of_an_unknown_kind_are_left_where_they_are(hub, tmp_path
     await start(hub, "two")
     assert (await step(hub)).instance == "two"
     assert hub._state.reader.rows("SELECT count(*) FROM inbox WHERE id=0") == [(1,)]
+
+
+async def test_a_disk_that_is_full_after_a_crash_does_not_end_the_taking_of_work(hub, crash, monkeypatch):
+    """What was out at the crash is counted before it goes out; a host whose takers die of a refusal would be idle."""
+    monkeypatch.setattr(work, "DISK_PAUSE", 0.01)
+    await begun(hub, "one", schedule(1))
+    await activity(hub)
+    async with crash() as after:
+        real = after._state.writer._connection
+        after._state.writer._connection = Full(real)
+        taken = await activity(after)
+        after._state.writer._connection = real
+        await taken.reply()
+        assert (await step(after)).kinds == ["taskCompleted"]
