@@ -11,6 +11,7 @@ from google.protobuf import empty_pb2
 from hub_harness.by_hand import (
     A_MOMENT,
     COMPLETED,
+    PATIENCE,
     PENDING,
     RUNNING,
     SUSPENDED,
@@ -407,3 +408,28 @@ def test_errors_of_the_state_are_conflicts():
     """Whoever answers HTTP tells neither apart: both are 409."""
     assert InstanceStateError.__mro__[1].__name__ == "InstanceConflictError"
     assert not issubclass(UnknownInstanceError, InstanceStateError)
+
+
+# Those who call
+
+
+async def test_a_client_that_stops_waiting_leaves_nothing_behind(hub):
+    """By its deadline, by hanging up, or with its whole connection."""
+    await start(hub)
+    request = pb.GetInstanceRequest(instanceId="one")
+    async with served(hub) as address:
+        async with stub_of(address) as stub:
+            with pytest.raises(grpc.aio.AioRpcError) as late:
+                await stub.WaitForInstanceCompletion(request, timeout=0.1)
+            assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            hanging_up, cut_off = stub.WaitForInstanceCompletion(request), stub.WaitForInstanceStart(request)
+            for call in (hanging_up, cut_off):
+                asyncio.ensure_future(call.wait_for_connection()).add_done_callback(lambda done: done.exception())
+            await asyncio.sleep(A_MOMENT)
+            hanging_up.cancel()
+            await stub.Hello(empty_pb2.Empty())
+        async with asyncio.timeout(PATIENCE):
+            while hub._state._waiting:  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.01)
+    await (await step(hub)).reply(complete())
+    assert (await state(hub)).orchestrationStatus == COMPLETED
