@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup lock
+.PHONY: help run test check chaos setup lock
 
 help:
 	@$(PYTHON) dev.py --help
@@ -13,6 +13,8 @@ test:
 	@$(PYTHON) dev.py test $(ARGS)
 check:
 	@$(PYTHON) dev.py check $(ARGS)
+chaos:
+	@$(PYTHON) dev.py chaos $(ARGS)
 setup:
 	@$(PYTHON) dev.py setup $(ARGS)
 lock:

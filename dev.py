@@ -1,4 +1,4 @@
-"""Set this project up and run its commands: ``python3 dev.py run | test | check | setup | lock``.
+"""Set this project up and run its commands: ``python3 dev.py run | test | check | chaos | setup | lock``.
 
 Every command does its own set-up first and skips it when nothing changed. Only the standard library is used, and
 nothing newer than Python 3.9 in its syntax, so that an old interpreter can still find or ask for the right one.
@@ -253,6 +253,13 @@ def check(arguments: list[str]) -> None:
     sys.exit(1 if failed else 0)
 
 
+def chaos(arguments: list[str]) -> None:
+    """Kill, fill and turn back whatever can be, and count what is lost; --help says more."""
+    prepare("app", "local", "test")
+    os.environ["PYTHONPATH"] = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    hand_over([str(VENV_PYTHON), "-m", "chaos", *arguments])
+
+
 def setup(_arguments: list[str]) -> None:
     """Install everything, and start nothing."""
     prepare("app", "local", "test")
@@ -320,7 +327,7 @@ def _quiet(command: list[str]) -> int:
 
 def main() -> None:
     """Read the command line and run one command."""
-    commands = {"run": run, "test": test, "check": check, "setup": setup, "lock": lock}
+    commands = {"run": run, "test": test, "check": check, "chaos": chaos, "setup": setup, "lock": lock}
     parser = argparse.ArgumentParser(
         prog="dev.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,0 +1,203 @@
+"""Load on a hub that keeps dying, and the notes on it. One seed chooses both the load and the faults."""
+
+import random
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaos.history import History
+from chaos.life import DISPATCHED, REFUSED, UP, Conditions, Life, use_ledger
+
+ACCOUNTS = [f"a{n}" for n in range(6)]
+STARTS = ("chain", "fan", "family", "nap", "collect", "transfer", "sleeper", "remember")
+MIX = (*STARTS, "event", "event", "event", "signal", "signal", "read", "read", "terminate", "purge")
+# Repeating these changes nothing, so a client that got no answer asks again.
+REPEATED = ("start", "event", "terminate", "purge")
+STOPPED_FOR = 0.2
+START_PATIENCE = 30.0
+
+
+@dataclass
+class Known:
+    """What the client remembers, to choose what to do next."""
+
+    started: dict[str, str] = field(default_factory=dict[str, str])  # acknowledged: the orchestrator's name
+    sleepers: list[str] = field(default_factory=list[str])
+    seen_ended: list[str] = field(default_factory=list[str])
+    sent: dict[str, int] = field(default_factory=dict[str, int])  # events by receiver
+    number: int = 0
+
+
+class Client:
+    """Makes load on one life after the other."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.rng = random.Random(seed)
+        self.folder = folder
+        self.database = folder / "hub.db"
+        self.history = History(folder / "history.jsonl")
+        self.lives = self.ups = self.ended_by_fault = 0
+        self.first_dispatch: list[float] = []
+        self._known = Known()
+        self._again: list[dict[str, Any]] = []
+        use_ledger(folder)
+
+    # Load
+
+    def _next(self) -> dict[str, Any]:
+        rng, known = self.rng, self._known
+        known.number += 1
+        kind = rng.choice(MIX)
+        busy = {request["key"] for request in self._again}
+        receivers = [key for key in known.sent if key not in busy]
+        if kind == "event" and receivers:
+            key = rng.choice(receivers)
+            # In order: one is sent when the one before is acknowledged.
+            known.sent[key] += 1
+            return {"op": "event", "key": key, "value": known.sent[key] - 1}
+        if kind == "terminate" and known.sleepers:
+            return {"op": "terminate", "key": known.sleepers.pop(rng.randrange(len(known.sleepers)))}
+        if kind == "purge" and known.seen_ended:
+            return {"op": "purge", "key": known.seen_ended.pop(rng.randrange(len(known.seen_ended)))}
+        if kind == "read" and known.started:
+            return {"op": "read", "key": rng.choice(list(known.started)[-200:])}
+        if kind == "signal":
+            return {"op": "signal", "key": rng.choice(ACCOUNTS)}
+        name = kind if kind in STARTS else "chain"
+        payload: Any = {
+            "fan": rng.randint(1, 12),
+            "collect": [],
+            "transfer": {"accounts": rng.sample(ACCOUNTS, 2), "amount": rng.randint(1, 9)},
+        }.get(name, known.number)
+        return {"op": "start", "key": f"{name}-{known.number}", "value": {"name": name, "input": payload}}
+
+    def _requests(self, count: int) -> list[dict[str, Any]]:
+        """Return what was not answered last time, and ``count`` new things, at most one event to a receiver."""
+        requests = list(self._again)
+        for _ in range(count):
+            request = self._next()
+            requests.append(request)
+            if request["op"] in REPEATED:
+                self._again.append(request)
+        return requests
+
+    def life(
+        self, operations: int, conditions: Conditions, kill_after: float, *, early: bool = False, stopped: bool = False
+    ) -> None:
+        """Make load on a hub until it is dead: killed by its conditions, or by us ``kill_after`` it is up.
+
+        With ``early`` the time counts from its start, so that it may die while it opens; with ``stopped`` it is held
+        for a moment first, in the middle of whatever it does.
+        """
+        requests = self._requests(operations)
+        self._again = []
+        self.lives += 1
+        life = Life(self.database, conditions)
+        pending: dict[int, dict[str, Any]] = {}
+        for request in requests:
+            number = self.history.invoke(request["op"], request["key"], request.get("value"))
+            pending[number] = request
+            life.ask(number, request)
+        if not early:
+            self._listen(life, pending, START_PATIENCE, until_up=True)
+        deadline = (life.began if early else time.monotonic()) + kill_after
+        if stopped:
+            self._listen(life, pending, max(0.0, deadline - time.monotonic()))
+            if not life.dead:
+                life.stop()
+                time.sleep(STOPPED_FOR)
+                life.go_on()
+            deadline += STOPPED_FOR + 0.1
+        self._listen(life, pending, max(0.0, deadline - time.monotonic()))
+        self.ended_by_fault += life.end()
+        for number, request in pending.items():
+            self.history.end(number, "unknown")
+            if request["op"] in REPEATED:
+                self._again.append(request)
+
+    def _listen(
+        self, life: Life, pending: dict[int, dict[str, Any]], seconds: float, *, until_up: bool = False
+    ) -> None:
+        for answer in life.answers(seconds):
+            if answer["id"] == UP:
+                self.ups += 1
+                if until_up:
+                    return
+            elif answer["id"] == DISPATCHED:
+                self.first_dispatch.append(time.monotonic() - life.began)
+            elif answer["id"] in pending:
+                self._settle(answer, pending.pop(answer["id"]))
+
+    def _settle(self, answer: dict[str, Any], request: dict[str, Any]) -> None:
+        key, known = request["key"], self._known
+        if REFUSED in answer:
+            self.history.end(answer["id"], "fail", answer["result"])
+            if request["op"] in REPEATED:
+                self._again.append(request)
+            return
+        self.history.end(answer["id"], "ok", answer["result"])
+        if request["op"] == "start":
+            name = known.started[key] = request["value"]["name"]
+            if name == "collect":
+                known.sent[key] = 0
+            elif name == "sleeper":
+                known.sleepers.append(key)
+        elif request["op"] == "read" and answer["result"] and answer["result"][0] == 1:
+            if key.startswith(("chain", "nap", "family")) and key not in known.seen_ended:
+                known.seen_ended.append(key)
+        elif request["op"] == "purge":
+            known.started.pop(key, None)
+
+    # The end
+
+    def final(self, seconds: float = 60) -> dict[str, Any]:
+        """Let the hub come to rest, and return what it holds then."""
+        life = Life(self.database)
+        opened = life.up()
+        self._finish(life, self._again)
+        receivers = [{"op": "event", "key": key, "value": -1} for key in self._known.sent]
+        self._finish(life, receivers)
+        self._finish(life, [{"op": "terminate", "key": key} for key in self._known.sleepers])
+        keys = list(self._known.started)
+        results = life.all([{"op": "result", "key": key, "seconds": seconds} for key in keys], seconds + 10)
+        histories = life.all([{"op": "history", "key": key} for key in keys])
+        accounts = life.tell("entities", "account")
+        life.end(0)
+        self.history.close()
+        return {
+            "opened": opened,
+            "instances": dict(zip(keys, results, strict=True)),
+            "completions": {
+                key: events.count("executionCompleted") if events else 0
+                for key, events in zip(keys, histories, strict=True)
+            },
+            "accounts": accounts,
+            **on_disk(self.database),
+        }
+
+    def _finish(self, life: Life, requests: list[dict[str, Any]]) -> None:
+        numbers = [self.history.invoke(r["op"], r["key"], r.get("value")) for r in requests]
+        for number, request, answer in zip(numbers, requests, life.all(requests), strict=True):
+            if answer is None:
+                self.history.end(number, "unknown")
+            else:
+                self._settle({"id": number, "result": answer}, request)
+
+
+def on_disk(database: Path) -> dict[str, Any]:
+    """Return what is left in the tables of a hub that is closed, and whether its file is sound."""
+    with closing(sqlite3.connect(database)) as connection:
+        [found] = connection.execute("PRAGMA integrity_check").fetchone()
+        tables = ("inbox", "activities", "timers", "operations")
+        left = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+        locks = connection.execute("SELECT id, lock_owner FROM entities WHERE lock_owner IS NOT NULL").fetchall()
+        own = "SELECT id FROM instances WHERE parent_id IS NULL"
+        return {
+            "integrity": found,
+            "left": left,
+            "locks": locks,
+            "on_disk": [row[0] for row in connection.execute(own)],
+        }
