@@ -333,10 +333,9 @@ async def test_entities_are_signalled_now_and_later_read_listed_and_cleaned(addr
         assert not any(one.id.entity == "emptied" for one in everything)
 
 
-@BOTH
-async def test_events_that_nobody_waited_for_are_carried_over(hub, kind):
+async def test_events_that_nobody_waited_for_are_carried_over(hub):
     """None is lost, and they stay in order (durabletask-dotnet 387, extension 1676 and 1152)."""
-    async with served(hub) as address, client_of(kind, address) as client:
+    async with served(hub) as address, client_of("async", address) as client:
         await client.schedule_new_orchestration(collect, input=[], instance_id="one")
         for number in range(5):
             await client.raise_orchestration_event("one", "e", data=number)
