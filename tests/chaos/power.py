@@ -19,7 +19,7 @@ from typing import Any
 from hub_harness.runner import Runner
 
 from chaos import app
-from chaos.life import use_ledger
+from chaos.life import Conditions, Life, strace_works, use_ledger
 from localhost.hub.sqlite import writer
 from localhost.hub.sqlite.hub import SqliteHub
 
@@ -243,6 +243,19 @@ async def _carry_on(path: Path) -> list[str]:
         await hub.stop()
 
 
+def confirmations(folder: Path, starts: int = 50) -> tuple[int, int]:
+    """Start one thing after the other. Returns the acknowledged ones, and how often the disk was asked to confirm."""
+    trace = folder / "trace"
+    life = Life(folder / "hub.db", Conditions(strace=("-e", "trace=fdatasync,fsync", "-o", str(trace))))
+    life.up()
+    value = {"name": "sleeper", "input": None}
+    before = trace.read_text().count("sync(")
+    acknowledged = [life.tell("start", f"sleeper-{n}", value) for n in range(starts)].count(True)
+    asked = trace.read_text().count("sync(") - before
+    life.end()
+    return acknowledged, asked
+
+
 def run(seed: int, *, instances: int = 80, step: int = PAGE, count: int = 1000, every: int = 1) -> dict[str, Any]:
     """Cut every ``step`` bytes and at ``count`` random ones, and so on; carry on from one in twenty."""
     rng = random.Random(seed)
@@ -268,6 +281,12 @@ def run(seed: int, *, instances: int = 80, step: int = PAGE, count: int = 1000, 
                 wrong = examine(wreck, folder, carry_on=number % 20 == 0)
                 if wrong:
                     violations.append(f"{kind}: {wrong}")
+        if strace_works():
+            (folder / "confirmed").mkdir()
+            acknowledged, asked = confirmations(folder / "confirmed")
+            figures |= {"acknowledged": acknowledged, "confirmed_by_disk": asked}
+            if asked < acknowledged:
+                violations.append(f"{acknowledged} were acknowledged, and the disk was asked {asked} times")
         violations += [f"nothing of the kind {kind!r} came about" for kind, number in figures.items() if not number]
     commits = len(long.commits) + len(short.commits)
     return {"commits": commits, "log_bytes": size, **figures, "violations": violations[:20]}
