@@ -84,6 +84,7 @@ class Load:
         self.host: hosting.Host | None = None
         self.stopping = False
         self._number = 0
+        self._client: httpx2.AsyncClient | None = None
 
     async def client(self) -> None:
         """Follow one orchestration after the other to its end."""
@@ -112,15 +113,23 @@ class Load:
         return lambda: self._call(method, path, **options)
 
     async def _call(self, method: str, path: str, **options: Any) -> httpx2.Response | None:
-        host = self.host
-        if host is None:
+        client = self._client
+        if client is None:
             return None
         try:
-            headers = {"x-functions-key": host.system_key}
-            async with httpx2.AsyncClient(base_url=host.url, trust_env=False, timeout=20, headers=headers) as client:
-                return await client.request(method, f"{API}/{path}", **options)
-        except httpx2.TransportError:
+            return await client.request(method, f"{API}/{path}", **options)
+        except (httpx2.TransportError, RuntimeError):  # the latter: it was closed meanwhile
             return None
+
+    async def use(self, host: hosting.Host | None) -> None:
+        """Speak to this host from now on, or to none."""
+        old, self._client = self._client, None
+        if old is not None:
+            await old.aclose()
+        self.host = host
+        if host is not None:
+            headers = {"x-functions-key": host.system_key}
+            self._client = httpx2.AsyncClient(base_url=host.url, trust_env=False, timeout=20, headers=headers)
 
     async def _until(self, call: Callable[[], Any], *wanted: int) -> httpx2.Response:
         """Repeat a call until a host answers it; one that got no answer may have been heard."""
@@ -152,16 +161,18 @@ async def torment(seed: int, kills: int, folder: Path) -> dict[str, Any]:
         starts.append(time.monotonic() - begun)
         return host
 
-    load.host = await start()
+    await load.use(await start())
     clients = [asyncio.create_task(load.client()) for _ in range(IN_FLIGHT)]
     for _ in range(kills):
         await asyncio.sleep(rng.uniform(0.1, 2.0))
-        host, load.host = load.host, None
-        assert host is not None
+        assert load.host is not None
+        host = load.host
         host.process.kill()
+        await load.use(None)
         await asyncio.to_thread(host.stop)
         lines = _lines(ledger_)
-        load.host = await start()
+        host = await start()
+        await load.use(host)
         begun = time.monotonic()
         await asyncio.to_thread(_until_more, ledger_, lines)
         first_work.append(time.monotonic() - begun)
@@ -169,7 +180,10 @@ async def torment(seed: int, kills: int, folder: Path) -> dict[str, Any]:
     _done, stuck = await asyncio.wait(clients, timeout=60)
     for task in stuck:
         task.cancel()
-    code = await asyncio.to_thread(load.host.stop)
+    assert load.host is not None
+    last = load.host
+    await load.use(None)
+    code = await asyncio.to_thread(last.stop)
     return _verdict(load, ledger.runs(ledger_), starts, first_work, stuck=len(stuck), code=code, kills=kills)
 
 
