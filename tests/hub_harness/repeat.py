@@ -2,8 +2,8 @@
 
     PYTHONPATH=.:tests python -m hub_harness.repeat [--threads 8] [--repeats 50] [pytest arguments]
 
-Each repeat is the whole suite in a process of its own, and ``--threads`` of them run at any time. Prints one JSON
-object, and ends with 1 if anything failed.
+Each repeat is the whole suite in a process of its own, and ``--threads`` of them run at any time. Prints a line a repeat
+on standard error and one JSON object at the end, and ends with 1 if anything failed.
 """
 
 import argparse
@@ -60,6 +60,7 @@ def _once(arguments: Sequence[str]) -> Repeat:
         finished = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
         )
+    print(finished.stdout.rstrip().rpartition("\n")[2], file=sys.stderr, flush=True)
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", finished.stdout, re.MULTILINE)
     passed = sum(int(count) for count in re.findall(r"\b(\d+) passed", finished.stdout))
     if finished.returncode and not failed:
