@@ -2,8 +2,8 @@
 
     PYTHONPATH=.:tests python -m hub_harness.repeat [--threads 8] [--repeats 50] [pytest arguments]
 
-Each repeat is the whole suite in a process of its own, and ``--threads`` of them run at any time. Prints a line a repeat
-on standard error and one JSON object at the end, and ends with 1 if anything failed.
+Each repeat is the whole suite in a process of its own, and ``--threads`` of them run at any time. Prints a line a
+repeat on standard error and one JSON object at the end, and ends with 1 if anything failed.
 """
 
 import argparse
