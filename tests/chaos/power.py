@@ -75,8 +75,9 @@ class _Watched:
         if sql == "COMMIT":
             recording, now = self._recording, moment(self._path)
             recording.commits.append((now.used, now.digest))
-            # As many of those where a new round of the log begins as there are: little is as delicate.
-            if self._rng.random() < 0.05 or now.used < recording.last.used:
+            # All of those where the log was folded in or begins anew: little is as delicate.
+            anew = now.used < recording.last.used or now.file != recording.last.file
+            if anew or self._rng.random() < 0.1:
                 recording.pairs.append((recording.last, now))
             recording.last = now
         return cursor
