@@ -89,7 +89,7 @@ def met(room: str, entries: list[list[str]], results: dict[str, Any]) -> list[st
     wrong: list[str] = []
     inside = ""
     for what, who in entries:
-        present = inside if results.get(inside, [COMPLETED])[0] == COMPLETED else ""
+        present = inside if (results.get(inside) or [COMPLETED])[0] == COMPLETED else ""
         if what == "leave":
             if inside != who:
                 wrong.append(f"{room}: {who} left, but {inside or 'nobody'} was in it")
