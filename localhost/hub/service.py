@@ -31,6 +31,8 @@ from localhost.hub.work_stream import WorkStreams
 type Operation = Callable[[Any], Awaitable[Any]]
 type StreamOperation = Callable[[Any], AsyncGenerator[Any]]
 
+# What a worker answers is taken, however large: refused, its item would be out for ever. The hub fails it for its size.
+ANSWERS = ("CompleteOrchestratorTask", "CompleteActivityTask", "CompleteEntityTask")
 EVENTS_PER_CHUNK = 100
 BYTES_PER_CHUNK = 2 * 1024 * 1024  # clients take 4 MB a message unless told otherwise
 
@@ -61,7 +63,7 @@ def _methods(unary: dict[str, Operation], streaming: dict[str, StreamOperation])
         return GetMessageClass(service.methods_by_name[name].input_type).FromString
 
     return {
-        **{path(name): Unary(decode(name), _refusing(operation)) for name, operation in unary.items()},
+        **{path(name): Unary(decode(name), _refusing(operation), name in ANSWERS) for name, operation in unary.items()},
         **{path(name): Streaming(decode(name), _refusing_stream(operation)) for name, operation in streaming.items()},
     }
 

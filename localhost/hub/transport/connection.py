@@ -74,7 +74,9 @@ class Stream:
 class Connection(asyncio.Protocol):
     """Reads frames, keeps account of windows, and gives each whole request to ``respond``."""
 
-    def __init__(self, respond: Callable[[Stream], None], *, max_body: int, known: "set[Connection]") -> None:
+    def __init__(
+        self, respond: Callable[[Stream], None], *, max_body: Callable[[Stream], int], known: "set[Connection]"
+    ) -> None:
         self._respond = respond
         self._max_body = max_body
         self._known = known
@@ -235,7 +237,7 @@ class Connection(asyncio.Protocol):
         if stream.unacknowledged > OWN_WINDOW // 2:
             self._write(frame(Kind.WINDOW_UPDATE, 0, stream_id, number(stream.unacknowledged)))
             stream.unacknowledged = 0
-        if len(stream.body) + len(payload) > self._max_body:
+        if len(stream.body) + len(payload) > self._max_body(stream):
             stream.overlong = True
             stream.body.clear()
         if not stream.overlong:

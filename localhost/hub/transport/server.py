@@ -19,6 +19,7 @@ from localhost.hub.transport.frames import header_block
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 64 * 1024 * 1024
+LONGEST_MESSAGE = 2**31 - 1  # of protobuf
 MAX_REASON = 4_000
 _PREFIX = 5  # of a message: whether it is compressed (1 byte), and its length (4)
 _HEAD = header_block([(":status", "200"), ("content-type", "application/grpc"), ("grpc-accept-encoding", "identity")])
@@ -48,6 +49,8 @@ class Unary:
 
     decode: Callable[[bytes], Any]
     answer: Callable[[Any], Awaitable[Message]]
+    of_any_size: bool = False
+    """The request may be longer than ``MAX_MESSAGE``: its caller could do nothing about a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class GrpcServer:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._respond, max_body=MAX_MESSAGE + _PREFIX, known=self._connections),
+            lambda: Connection(self._respond, max_body=self._max_body, known=self._connections),
             sock=listener,
             backlog=1024,
         )
@@ -93,6 +96,10 @@ class GrpcServer:
         for call in list(self._calls):
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _max_body(self, stream: Stream) -> int:
+        method = self._methods.get(stream.fields.get(b":path", b""))
+        return _PREFIX + (LONGEST_MESSAGE if isinstance(method, Unary) and method.of_any_size else MAX_MESSAGE)
 
     def _respond(self, stream: Stream) -> None:
         """Begin to answer a call; what need not wait is answered at once."""

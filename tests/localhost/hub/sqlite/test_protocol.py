@@ -16,6 +16,7 @@ from hub_harness.by_hand import (
     RUNNING,
     SUSPENDED,
     TERMINATED,
+    activity,
     again,
     batch,
     begun,
@@ -39,6 +40,7 @@ from hub_harness.served import served, stub_of
 
 from localhost.hub.interface import InstanceStateError, UnknownInstanceError
 from localhost.hub.sqlite import limits
+from localhost.hub.transport.server import MAX_MESSAGE
 
 SERVICE = pb.DESCRIPTOR.services_by_name["TaskHubSidecarService"]
 UNKNOWN = {
@@ -433,3 +435,25 @@ async def test_a_client_that_stops_waiting_leaves_nothing_behind(hub):
                 await asyncio.sleep(0.01)
     await (await step(hub)).reply(complete())
     assert (await state(hub)).orchestrationStatus == COMPLETED
+
+
+@pytest.mark.parametrize("kind", ["activity", "orchestration"])
+async def test_what_a_worker_answers_is_taken_however_large(hub, kind):
+    """Refused for its size, it would leave the item out for ever; taken, it fails and says why."""
+    huge = "x" * (MAX_MESSAGE + 1)
+    await begun(hub, "one", schedule(1))
+    async with served(hub) as address, stub_of(address) as stub:
+        if kind == "activity":
+            taken = await activity(hub)
+            answer = pb.ActivityResponse(instanceId="one", taskId=1, completionToken=taken.item.completionToken)
+            answer.result.value = huge
+            await stub.CompleteActivityTask(answer)
+            [news] = (await step(hub)).news
+            details = news.taskFailed.failureDetails
+        else:
+            await (await activity(hub)).reply()
+            token = (await step(hub)).item.completionToken
+            answer = pb.OrchestratorResponse(instanceId="one", completionToken=token, actions=[complete(huge)])
+            await stub.CompleteOrchestratorTask(answer)
+            details = (await state(hub)).failureDetails
+    assert details.errorType == "PayloadTooLarge"
