@@ -18,7 +18,7 @@ from tools.app_functions import app_functions
 from tools.pages import PAGES, ROOT, examples
 
 LANGUAGES = {"sh", "powershell", "json", "python", "javascript", "text", "http", "sql", "yaml"}
-COMMANDS = {"run", "test", "check", "setup", "lock"}
+COMMANDS = {"run", "test", "check", "chaos", "setup", "lock"}
 OTHER_PROGRAMS = {
     "cp",
     "curl",
