@@ -13,6 +13,7 @@
     ├── SqlRefusedError            422 sql_refused        (the guard said no; `reason` says why)
     ├── SettingsError              500 settings_missing
     ├── CatalogError               500 catalog_invalid
+    ├── RulesError                 500 rules_invalid        (the ETL's rule file does not hold together)
     ├── ModelError                 502 model_failed
     │   └── ModelUnavailableError  503 model_unavailable  (nothing happened; worth repeating)
     ├── QueryError                 502 query_failed
@@ -138,6 +139,12 @@ class CatalogError(LakehouseError):
     """A dataset of the catalogue is unknown or does not hold together."""
 
     code = "catalog_invalid"
+
+
+class RulesError(LakehouseError):
+    """The ETL's rule file cannot be read, or does not hold together."""
+
+    code = "rules_invalid"
 
 
 class ModelError(LakehouseError):
