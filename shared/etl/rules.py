@@ -45,7 +45,7 @@ class Column(Model):
     max_length: int = Field(default=10_000, ge=1, description="In code points, once clean. Of text and identifiers.")
     minimum: Decimal | None = Field(default=None, description="Of integers and money, inclusive.")
     maximum: Decimal | None = Field(default=None, description="Of integers and money, inclusive.")
-    scale: int = Field(default=0, ge=0, le=6, description="Of money: digits after the point.")
+    scale: int = Field(default=0, ge=0, le=3, description="Of money: digits after the point.")
 
 
 class Duplicates(Model):
@@ -82,7 +82,7 @@ class Number(Model):
 
     pattern: Pattern
     whole: Pattern
-    max_digits: int = Field(le=18)
+    max_digits: int = Field(ge=1, le=15, description="With three decimals it still fits 64 bits.")
 
 
 class DateFormat(Model):
