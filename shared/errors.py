@@ -14,6 +14,7 @@
     ├── SettingsError              500 settings_missing
     ├── CatalogError               500 catalog_invalid
     ├── RulesError                 500 rules_invalid        (the ETL's rule file does not hold together)
+    ├── GoldError                  500 gold_invalid         (a table breaks its own constraints; nothing is published)
     ├── ModelError                 502 model_failed
     │   └── ModelUnavailableError  503 model_unavailable  (nothing happened; worth repeating)
     ├── QueryError                 502 query_failed
@@ -145,6 +146,12 @@ class RulesError(LakehouseError):
     """The ETL's rule file cannot be read, or does not hold together."""
 
     code = "rules_invalid"
+
+
+class GoldError(LakehouseError):
+    """A Gold table does not hold what the rules declare of it; it must not be published."""
+
+    code = "gold_invalid"
 
 
 class ModelError(LakehouseError):

@@ -7,13 +7,14 @@ RE2, Java and Python read alike (no look-around, no back-references, no ``\\d``,
 
 import hashlib
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.errors import RulesError
 
@@ -90,6 +91,14 @@ class DateFormat(Model):
 
     order: Literal["ymd", "dmy", "mdy", "either"]
     pattern: Pattern
+
+    @field_validator("pattern")
+    @classmethod
+    def _three_groups(cls, pattern: str) -> str:
+        # What reads the groups finds them by their parentheses.
+        if re.compile(pattern).groups != 3 or "\\(" in pattern or "[(" in pattern:
+            raise ValueError("it needs three groups, and no other parenthesis than (?:")
+        return pattern
 
 
 class Dates(Model):

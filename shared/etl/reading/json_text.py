@@ -69,12 +69,11 @@ def _read_whole(text: bytes, rules: Rules) -> Raw:
 
     try:
         content = orjson.loads(text)
-        if isinstance(content, dict) and "records" not in content:  # one record
+        rows: Any = content.get("records", content) if isinstance(content, dict) else None
+        if rows is content and rows is not None:  # one record
             return _flat_or_careful([content], text, rules, 0)
-        if len(content) == 1 and isinstance(content["records"], list):
-            rows: list[Any] = content["records"]
-            if _no_key_lost(text, rows, beside=1):
-                return from_flat(rows, rules, first=0)
+        if isinstance(rows, list) and len(content) == 1 and _no_key_lost(text, rows, beside=1):
+            return from_flat(rows, rules, first=0)
     except (orjson.JSONDecodeError, NotFlatError):
         pass
     return careful.from_records(careful.elements(_decoded(text)), rules, first=0)

@@ -49,18 +49,21 @@ def from_flat(rows: list[Any], rules: Rules, *, first: int) -> Raw:
     import orjson
 
     names = rules.names
+    complete = True
     try:
         columns: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True)) or [() for _ in names]
     except KeyError:  # a record without some field
+        complete = False
         columns = [[row.get(name) for row in rows] for name in names]
     except (TypeError, IndexError, AttributeError) as error:
         raise NotFlatError from error
-    if any(row.__class__ is not dict for row in rows):
+    if set(map(type, rows)) - {dict}:
         raise NotFlatError
 
     wrong: dict[int, list[str]] = {}
     cells = [_cells(name, column, wrong) for name, column in zip(names, columns, strict=True)]
-    extra = _extras(rows, frozenset(names))
+    only_known = complete and sum(map(len, rows)) == len(names) * len(rows)
+    extra = {} if only_known else _extras(rows, frozenset(names))
 
     def records(positions: Sequence[int]) -> list[str]:
         return [orjson.dumps(rows[position]).decode() for position in positions]
@@ -104,10 +107,14 @@ def number_text(value: float | Decimal) -> str | None:
 
 def _cells(name: str, values: Sequence[Any], wrong: dict[int, list[str]]) -> "pa.Array":
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    try:
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds <= {str}:
         cells = pa.array(values, pa.string())
-    except (pa.ArrowTypeError, pa.ArrowInvalid, TypeError):
+    elif kinds == {int}:
+        cells = pa.array([value if value is None else str(value) for value in values], pa.string())
+    else:
         cells = pa.array(
             [
                 value if value is None or value.__class__ is str else _text(name, value, position, wrong)
@@ -115,20 +122,21 @@ def _cells(name: str, values: Sequence[Any], wrong: dict[int, list[str]]) -> "pa
             ],
             pa.string(),
         )
-    # No cell is longer than all of them together, which is nearly always short enough.
-    if cells.nbytes > LONG_CELL and any(value.__class__ is str and len(value) > LONG_CELL for value in values):
+    longest: int | None = pc.max(pc.binary_length(cells)).as_py()
+    if longest is not None and longest > LONG_CELL:
         raise NotFlatError
     return cells
 
 
 def _text(name: str, value: Any, position: int, wrong: dict[int, list[str]]) -> str | None:
     kind = value.__class__
-    if kind is int:
-        return str(value)
     if kind is float:
         if abs(value) >= 2**63:  # perhaps an integer whose digits the parser rounded
             raise NotFlatError
-        return number_text(value)
+        text = repr(value)
+        return number_text(value) if "e" in text or text.endswith(".0") else text
+    if kind is int:
+        return str(value)
     if kind is bool:
         wrong.setdefault(position, []).append(name)
         return None
