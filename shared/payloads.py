@@ -257,10 +257,14 @@ class JobOutcome(TypedDict):
 
 
 class SlotRequest(TypedDict):
-    """A job asks ``admission`` for a slot. ``at`` is ISO 8601 in UTC; entities tell the time by it."""
+    """A job asks ``admission`` for a slot. ``ticket`` tells one run of it from the next.
+
+    ``at`` is ISO 8601 in UTC; entities tell the time by it.
+    """
 
     job_id: str
     owner: str
+    ticket: str
     priority: int
     at: str
     slots: int
@@ -282,11 +286,33 @@ class Admitted(TypedDict):
     lane: str
 
 
+class Leaving(TypedDict):
+    """A run of a job that needs no slot any more."""
+
+    job_id: str
+    ticket: str
+    at: str
+
+
+class SlotHolder(TypedDict):
+    """A run of a job that holds a slot."""
+
+    job_id: str
+    owner: str
+    ticket: str
+
+
 class SlotCheck(TypedDict):
     """Jobs whose lease is over: the input of ``check_slots``."""
 
     lane: str
-    jobs: list[Job]
+    jobs: list[SlotHolder]
+
+
+class LostJobs(Verdict):
+    """Those of the jobs that do not run any more."""
+
+    jobs: NotRequired[list[SlotHolder]]
 
 
 class QuotaLimits(TypedDict):
