@@ -22,7 +22,9 @@ _PLACES = (
     ("JP", ("Osaka", "Tokyo")),
 )
 _FIRST = "Ana Ben Chloé Dev Eva Finn Gita Hugo Inés Jon Kira Łukasz Maja Nils Omar Pia Quinn Rosa Søren Tara".split()
-_LAST = "Adams Brown Costa Durán Evans Fischer García Horvat Ito Jensen Kovač Lopez Meyer Novák Olsen Patel Rossi".split()
+_LAST = (
+    "Adams Brown Costa Durán Evans Fischer García Horvat Ito Jensen Kovač Lopez Meyer Novák Olsen Patel Rossi".split()
+)
 _KINDS = "Basic Pro Max Eco Mini".split()
 _THINGS = "Lamp Chair Desk Phone Mouse Cable Bottle Bag Watch Speaker".split()
 _HOSTS = ("example.com", "mail.example.org", "corp.example.net")
@@ -65,7 +67,9 @@ def _block(first: int, size: int, count: int, seed: int, dirty: float) -> list[R
     resent = (_draw(seed, 2, rows) % 100 < RESENT_PERCENT) & (rows >= back)
     orders = np.where(resent, rows - np.where(resent, back, 0), rows)
     users = _draw(seed, 3, orders) % max(1, count // ORDERS_PER_USER)
-    draws = {name: _draw(seed, at, orders).tolist() for at, name in enumerate(("item", "price", "day", "style", "many"), 4)}
+    draws = {
+        name: _draw(seed, at, orders).tolist() for at, name in enumerate(("item", "price", "day", "style", "many"), 4)
+    }
     people = {user: _person(user, *values) for user, *values in _people(np.unique(users), seed)}
 
     made: list[Record] = []

@@ -121,7 +121,7 @@ def _times(silver: "pa.Table") -> tuple[dict[str, Any], Any]:
         "quarter": date.quarter,
         "month": date.month,
         "day": date.day,
-        "weekday": date.dayofweek + 1,
+        "weekday": date.day_of_week + 1,
     }
     return calendar, key[inverse]
 

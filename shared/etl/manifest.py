@@ -73,7 +73,9 @@ def fields_of(schema: "pa.Schema") -> list[Field]:
 
 
 def _type(arrow: str) -> str:
-    return {"string": "text", "int64": "integer", "date32[day]": "date"}.get(arrow, arrow.replace("decimal128", "decimal"))
+    return {"string": "text", "int64": "integer", "date32[day]": "date"}.get(
+        arrow, arrow.replace("decimal128", "decimal")
+    )
 
 
 def check_gold(tables: "Mapping[str, pa.Table]", rules: Rules) -> None:

@@ -296,7 +296,9 @@ def _reasons(frame: _Frame, raw: "pa.Table", unusable: "Mask") -> dict[str, int]
 
     counts = dict.fromkeys(RECORD_ERRORS, 0)
     if unusable.any():
-        counts |= {found["values"]: found["counts"] for found in pc.value_counts(raw.column(ERROR).drop_null()).to_pylist()}
+        counts |= {
+            found["values"]: found["counts"] for found in pc.value_counts(raw.column(ERROR).drop_null()).to_pylist()
+        }
     for column in frame.rules.columns:
         counts |= _counts(frame.faults[column.name], column, partial(_possible, column), _rejecting)
     return counts
@@ -347,5 +349,3 @@ def _array(indices: Sequence[int] | Any) -> "pa.Array":
     import pyarrow as pa
 
     return pa.array(indices)
-
-

@@ -31,7 +31,13 @@ _BY_MEDIA_TYPE: dict[str, Format] = {
     "application/parquet": "parquet",
     "application/x-parquet": "parquet",
 }
-_BY_SUFFIX: dict[str, Format] = {"json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet"}
+_BY_SUFFIX: dict[str, Format] = {
+    "json": "json",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "csv": "csv",
+    "parquet": "parquet",
+}
 _PACKED = {
     b"PK": "a ZIP archive (or a workbook)",
     b"\x1f\x8b": "gzip",

@@ -52,7 +52,7 @@ def from_records(records: Iterable[Record], rules: Rules, *, first: int) -> Raw:
             cell = cell_text(row.get(name))
             if cell is False:
                 types.setdefault(position, []).append(name)
-            column.append(cell or None)
+            column.append(None if cell is False else cell)
         if aside := {name: value for name, value in row.items() if name not in known}:
             extra[position] = _json(aside)
 

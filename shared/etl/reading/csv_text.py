@@ -2,9 +2,9 @@
 
 import csv
 import io
-import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from shared.errors import InvalidFieldError, RequestError
 from shared.etl.reading.limits import Limits
@@ -12,6 +12,7 @@ from shared.etl.reading.raw_rows import MAX_RECORD, Raw, raw_table
 from shared.etl.rules import Rules
 
 _DELIMITERS = ",;\t|"
+_MAX_COLUMNS = 1000
 _SCHEMA = "record.schema"
 _TOO_LONG = "record.too_long"
 
@@ -32,10 +33,8 @@ def read_csv(stream: BinaryIO, rules: Rules, limits: Limits) -> Iterator[Raw]:
         [names] = csv.reader([header], delimiter=delimiter, strict=True)
         names = [name.strip() for name in names]
         _check_header(names, rules)
-        rows = csv.reader(_bounded(text), delimiter=delimiter, strict=True)
         first = 0
-        while batch := list(itertools.islice(rows, limits.rows)):
-            batch = [row for row in batch if row]  # an empty line is no record
+        for batch in _batches(text, delimiter, limits):
             yield _raw(batch, names, rules, first)
             first += len(batch)
     except UnicodeDecodeError as error:
@@ -48,13 +47,46 @@ def read_csv(stream: BinaryIO, rules: Rules, limits: Limits) -> Iterator[Raw]:
         text.detach()  # the stream is the caller's
 
 
-def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
-    while line := text.readline(MAX_RECORD):
-        yield line
+def _batches(text: io.TextIOWrapper, delimiter: str, limits: Limits) -> Iterator[list[list[str]]]:
+    lines = _Lines(text)
+    batch: list[list[str]] = []
+    size = 0
+    for row in csv.reader(lines, delimiter=delimiter, strict=True):
+        if row:  # an empty line is no record
+            batch.append(row)
+        size += lines.taken
+        lines.taken = 0
+        if len(batch) >= limits.rows or size > limits.block:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+class _Lines:
+    """The lines of a text, as long as one row does not take too much of it."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.taken = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(2 * MAX_RECORD)
+        if not line:
+            raise StopIteration
+        self.taken += len(line)
+        if self.taken >= 2 * MAX_RECORD:
+            raise RequestError(f"The CSV file cannot be read: a row of it is longer than {2 * MAX_RECORD} characters.")
+        return line
 
 
 def _check_header(names: list[str], rules: Rules) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    if len(names) > _MAX_COLUMNS:
+        raise InvalidFieldError(f"The CSV header names {len(names)} columns: at most {_MAX_COLUMNS} are read.")
+    twice = sorted({name for name, times in Counter(names).items() if times > 1})
     if twice:
         raise InvalidFieldError(f"The CSV header names {', '.join(map(repr, twice))} twice: name each column once.")
     if not set(names) & set(rules.names):
@@ -88,5 +120,3 @@ def _raw(batch: list[list[str]], names: list[str], rules: Rules, first: int) -> 
         return texts
 
     return Raw(raw_table(rules, cells, first=first, types={}, extra=extra, errors=errors), records)
-
-

@@ -80,34 +80,46 @@ def _read_whole(text: bytes, rules: Rules) -> Raw:
 
 
 def _read_array(text: bytes, stream: BinaryIO, rules: Rules, limits: Limits) -> Iterator[Raw]:
+    first = 0
+    due = b""  # what must stand next: anything, a comma, or an element
+    while block := stream.read(limits.block):
+        text = text.lstrip(_SPACES)
+        if due == b"," and text.startswith(due):
+            text, due = text[1:], b"{"
+        if text and due != b",":
+            cut, rows = _fast_prefix(text)
+            if rows is None:
+                records, cut = _careful_prefix(text)
+                raw = careful.from_records(records, rules, first=first)
+            else:
+                raw = _flat_or_careful(rows, text[:cut], rules, first)
+            if cut:
+                first += raw.table.num_rows
+                text, due = text[cut:], b","
+                yield raw
+        if len(text) > 4 * MAX_RECORD + limits.block:
+            raise RequestError("The records are not JSON: one of them does not end.")
+        text += block
+    yield _end_of_array(text.strip(_SPACES), due, rules, first)
+
+
+def _end_of_array(text: bytes, due: bytes, rules: Rules, first: int) -> Raw:
     import orjson
 
-    first = 0
-    while True:
-        block = stream.read(limits.block)
-        if not block:
-            break
-        cut, rows = _fast_prefix(text)
-        if rows is None:
-            records, cut = _careful_prefix(text)
-            raw = careful.from_records(records, rules, first=first)
-        else:
-            raw = _flat_or_careful(rows, text[:cut], rules, first)
-        if not cut and len(text) > 4 * MAX_RECORD:
-            raise RequestError("The records are not JSON: one of them does not end.")
-        first += raw.table.num_rows
-        text = text[cut:].lstrip(_SPACES).removeprefix(b",") + block
-        yield raw
-    body = text.rstrip(_SPACES)
+    if due == b",":
+        if text == b"]":
+            return from_flat([], rules, first=first)
+        if not text.startswith(b","):
+            raise RequestError("The records are not JSON: the array does not go on with a comma.")
+        text, due = text[1:].lstrip(_SPACES), b"{"
+    if due and text.startswith(b"]"):
+        raise RequestError("The records are not JSON: the array ends with a comma.")
     try:
-        if not body.endswith(b"]"):
-            raise NotFlatError
-        rows = orjson.loads(b"[" + body)
-        if first and not rows:
-            raise RequestError("The records are not JSON: the array ends with a comma.")
-        yield _flat_or_careful(rows, body[:-1], rules, first)
-    except (orjson.JSONDecodeError, NotFlatError):
-        yield careful.from_records(careful.elements("[" + _decoded(body)), rules, first=first)
+        if text.endswith(b"]"):
+            return _flat_or_careful(orjson.loads(b"[" + text), text[:-1], rules, first)
+    except orjson.JSONDecodeError:
+        pass
+    return careful.from_records(careful.elements("[" + _decoded(text)), rules, first=first)
 
 
 def _flat_or_careful(rows: list[Any], text: bytes, rules: Rules, first: int) -> Raw:
@@ -160,7 +172,7 @@ def _read_lines(text: bytes, stream: BinaryIO, rules: Rules, limits: Limits) -> 
     while text:
         block = stream.read(limits.block)
         cut = text.rfind(b"\n") + 1 if block else len(text)
-        if not cut and len(text) > 4 * limits.block:
+        if not cut and len(text) > 4 * MAX_RECORD + limits.block:
             raise RequestError(f"Line {line + 1} of the records does not end: send one record a line.")
         if cut:
             raw = _lines_block(text[:cut], rules, first=first, first_line=line + 1)

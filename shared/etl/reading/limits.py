@@ -10,8 +10,8 @@ class Limits:
     max_bytes: int = 2 << 30
     """Of the input as it lies there. Uploads over HTTP have a lower limit of their own."""
     max_rows: int = 5_000_000
-    block: int = 8 << 20
-    """Bytes of text that are parsed at once."""
+    block: int = 1 << 20
+    """Bytes of text that are parsed at once; three of them can be a record, so this bounds memory."""
     rows: int = 20_000
     """Rows that CSV and Parquet hand over at once."""
     max_unpacked: int = 8 << 30

@@ -114,7 +114,9 @@ def _text_column(
         long = pc.greater(pc.binary_length(values), limits.max_cell)
         if pc.any(long).as_py():
             values = pc.if_else(long, None, values)
-            for position in pc.indices_nonzero(pc.fill_null(pc.take(long, column.indices), fill_value=False)).to_pylist():
+            for position in pc.indices_nonzero(
+                pc.fill_null(pc.take(long, column.indices), fill_value=False)
+            ).to_pylist():
                 errors[position] = _TOO_LONG
         return _utf8(values.take(column.indices))
     kind = column.type

@@ -113,7 +113,10 @@ def _cells(name: str, values: Sequence[Any], wrong: dict[int, list[str]]) -> "pa
     if kinds <= {str}:
         cells = pa.array(values, pa.string())
     elif kinds == {int}:
-        cells = pa.array([value if value is None else str(value) for value in values], pa.string())
+        try:
+            cells = pa.array(values, pa.int64()).cast(pa.string())
+        except (OverflowError, pa.ArrowInvalid) as error:
+            raise NotFlatError from error
     else:
         cells = pa.array(
             [
@@ -136,6 +139,8 @@ def _text(name: str, value: Any, position: int, wrong: dict[int, list[str]]) -> 
         text = repr(value)
         return number_text(value) if "e" in text or text.endswith(".0") else text
     if kind is int:
+        if not -(2**63) <= value < 2**63:  # more than the fast writer takes
+            raise NotFlatError
         return str(value)
     if kind is bool:
         wrong.setdefault(position, []).append(name)
@@ -153,7 +158,10 @@ def _extras(rows: list[dict[str, Any]], known: frozenset[str]) -> dict[int, str]
         extra = {name: value for name, value in row.items() if name not in known}
         if any(value.__class__ in (list, dict) for value in extra.values()):
             raise NotFlatError
-        extras[position] = orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode()
+        try:
+            extras[position] = orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode()
+        except TypeError as error:  # a number or a text that is none of JSON's
+            raise NotFlatError from error
         if len(extras[position]) > LONG_CELL:
             raise NotFlatError
     return extras
