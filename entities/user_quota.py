@@ -53,7 +53,7 @@ class UserQuota(DurableEntity):
         others = {job_id: one for job_id, one in state["reserved"].items() if job_id != wanted["job_id"]}
         limits = wanted["limits"]
         left = _left(state, others, limits)
-        lacking = next((name for name, needed in _needs(wanted) if needed > left[name]), None)
+        lacking = next((name for name, needed in _needs(wanted) if needed > 0 and needed > left[name]), None)
         if lacking is not None:
             self.set_state(state)
             return {

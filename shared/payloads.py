@@ -158,23 +158,29 @@ class LaneTerms(TypedDict):
     window_seconds: int
 
 
-class JobTerms(Verdict):
-    """What holds for this run of a job, and what earlier runs have done already."""
+class JobTerms(TypedDict):
+    """What holds for one run of a job, and what earlier runs have done already. ``run`` counts them from 1."""
 
-    name: NotRequired[str]
-    priority: NotRequired[int]
-    declared_count: NotRequired[int]
-    window: NotRequired[Literal["now", "window"]]
-    small_limit: NotRequired[int]
-    lanes: NotRequired[dict[JobLane, LaneTerms]]
-    lease_seconds: NotRequired[int]
-    review_seconds: NotRequired[int]
-    quota: NotRequired["QuotaLimits"]
-    run: NotRequired[int]
-    measured_count: NotRequired[int]
-    silver_done: NotRequired[bool]
-    gold_done: NotRequired[bool]
-    published: NotRequired[bool]
+    name: str
+    priority: int
+    declared_count: int
+    window: Literal["now", "window"]
+    small_limit: int
+    lanes: dict[JobLane, LaneTerms]
+    lease_seconds: int
+    review_seconds: int
+    quota: "QuotaLimits"
+    run: int
+    measured_count: int | None
+    silver_done: bool
+    gold_done: bool
+    published: bool
+
+
+class JobBegun(Verdict):
+    """What ``begin_job`` says."""
+
+    terms: JobTerms
 
 
 class JobStep(TypedDict):
@@ -186,7 +192,7 @@ class JobStep(TypedDict):
     attempt: str
     handle: NotRequired[str]
     run_id: NotRequired[int]
-    path: NotRequired[str]
+    review: NotRequired["ReviewDecision"]
 
 
 class Measured(Verdict):
@@ -202,8 +208,8 @@ class Refined(Verdict):
     rejected: NotRequired[int]
 
 
-class LargeStatus(Verdict):
-    """Where one run of the large lane stands; ``cause`` as in ``QueryStatus``."""
+class LargeStatus(Refined):
+    """Where one run of the large lane stands, and what it came to; ``cause`` as in ``QueryStatus``."""
 
     state: NotRequired[Literal["running", "succeeded", "failed"]]
     handle: NotRequired[str]

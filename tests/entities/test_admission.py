@@ -8,7 +8,8 @@ import pytest
 from azure.durable_functions.testing import execute_entity
 from replaying import user_function
 
-from entities.admission import MAX_WAITING, Admission
+from entities import admission
+from entities.admission import Admission
 from shared.admission import position
 
 Entity = user_function(Admission)
@@ -144,13 +145,14 @@ def test_a_place_in_the_queue_can_be_given_up() -> None:
     assert lane.told == ["c"]
 
 
-def test_the_queue_has_an_end() -> None:
+def test_the_queue_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state of an entity is read at every operation."""
+    monkeypatch.setattr(admission, "MAX_WAITING", 20)
     lane = Lane(slots=1)
-    for number in range(MAX_WAITING + 1):
+    for number in range(21):
         lane.request(str(number))
     assert lane.request("one too many") == {"admitted": False, "position": 0}
-    assert len(lane.state["waiting"]) == MAX_WAITING
+    assert len(lane.state["waiting"]) == 20
 
 
 def test_when_a_lease_is_over_somebody_looks_and_until_then_nothing_is_freed() -> None:

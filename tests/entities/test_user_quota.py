@@ -70,6 +70,15 @@ def test_the_next_day_begins_with_nothing_used() -> None:
     assert user.reserve("b", 1_000, at=NEXT_DAY)["granted"]
 
 
+def test_who_has_used_up_one_thing_may_still_use_the_others() -> None:
+    """A large job may take longer on Databricks than was set aside; small jobs need none of that."""
+    user = User()
+    user.reserve("a", 1, seconds=60)
+    user.settle("a", 1, seconds=500)
+    assert user.reserve("b", 1, seconds=1)["lacking"] == "databricks_seconds"
+    assert user.reserve("c", 1)["granted"]
+
+
 def test_only_so_many_jobs_are_under_way() -> None:
     user = User()
     assert [user.reserve(job, 1)["granted"] for job in "abcd"] == [True, True, True, False]
