@@ -7,6 +7,8 @@ blocks, and a thousand orders of one user agree on who that user is.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from shared.etl.arrow import numpy
+
 BLOCK = 20_000
 ORDERS_PER_USER = 8
 RESENT_PERCENT = 3
@@ -60,7 +62,7 @@ def generate_json(count: int, *, seed: int = 0, dirty: float = 0.1) -> Iterator[
 
 
 def _block(first: int, size: int, count: int, seed: int, dirty: float) -> list[Record]:
-    import numpy as np
+    np = numpy()
 
     rows = np.arange(first, first + size, dtype=np.uint64)
     back = _draw(seed, 1, rows) % 50 + 1
@@ -179,7 +181,7 @@ _DEFECTS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 
 def _draw(seed: int, field: int, places: Any) -> Any:
     """Return one 64-bit number for each place (splitmix64)."""
-    import numpy as np
+    np = numpy()
 
     start = np.uint64((seed * 0x9E3779B97F4A7C15 + field * 0xD1B54A32D192ED03) % 2**64)
     mixed = places * np.uint64(0x9E3779B97F4A7C15) + start

@@ -6,6 +6,7 @@ Keys are numbered in the order of what they stand for, so that the same rows giv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, Numbers, arrow, compute, encoded, numpy, pandas
 from shared.etl.hashing import row_hashes
 from shared.etl.raw import JOB_ID, ROW, ROW_HASH, gold_schema
 from shared.etl.rules import Rules
@@ -25,7 +26,7 @@ class Gold:
 
 def build_gold(silver: "pa.Table", rules: Rules, job_id: str) -> Gold:
     """Return the star schema of ``silver``."""
-    import numpy as np
+    np = numpy()
 
     orders = silver.num_rows
     users, user_key = _numbered(silver, "user_id")
@@ -52,24 +53,15 @@ def build_gold(silver: "pa.Table", rules: Rules, job_id: str) -> Gold:
     return Gold(tables=tables, checksums=checksums)
 
 
-def _numbered(silver: "pa.Table", name: str) -> "tuple[pa.Array, Any]":
+def _numbered(silver: "pa.Table", name: str) -> tuple[Array, Numbers]:
     """Return the different values of a column in their order, and the number of each row's, from 1."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    encoded = silver.column(name).combine_chunks().dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order.to_numpy()] = np.arange(1, len(order) + 1)
-    values = encoded.dictionary.take(order)
-    assert isinstance(values, pa.Array)
-    return values, rank[encoded.indices.to_numpy(zero_copy_only=False)]
+    values, number = _numbered_or_null(silver, name)
+    return values.slice(1), number
 
 
 def _locations(silver: "pa.Table") -> "tuple[pd.DataFrame, Any]":
     """Return the different pairs of country and city, and each row's number."""
-    import numpy as np
+    np = numpy()
 
     parts: list[Any] = []
     values: list[Any] = []
@@ -79,7 +71,7 @@ def _locations(silver: "pa.Table") -> "tuple[pd.DataFrame, Any]":
         parts.append(number)
     width = len(values[1])
     pairs, inverse = np.unique(parts[0] * width + parts[1], return_inverse=True)
-    import pandas as pd
+    pd = pandas()
 
     frame = pd.DataFrame(
         {
@@ -90,26 +82,26 @@ def _locations(silver: "pa.Table") -> "tuple[pd.DataFrame, Any]":
     return frame, inverse + 1
 
 
-def _numbered_or_null(silver: "pa.Table", name: str) -> "tuple[pa.Array, Any]":
+def _numbered_or_null(silver: "pa.Table", name: str) -> tuple[Array, Numbers]:
     """Return null and the different values in their order, and each row's place among them."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
-    encoded = silver.column(name).combine_chunks().dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary)
+    column = encoded(silver, name)
+    order = pc.sort_indices(column.dictionary)
     rank = np.empty(len(order) + 1, dtype=np.int64)
     rank[order.to_numpy()] = np.arange(1, len(order) + 1)
     rank[-1] = 0
-    values = pa.concat_arrays([pa.nulls(1, pa.string()), encoded.dictionary.take(order)])
-    return values, rank[encoded.indices.fill_null(len(order)).to_numpy(zero_copy_only=False)]
+    values = pa.concat_arrays([pa.nulls(1, pa.string()), column.dictionary.take(order)])
+    return values, rank[column.indices.fill_null(len(order)).to_numpy(zero_copy_only=False)]
 
 
 def _times(silver: "pa.Table") -> tuple[dict[str, Any], Any]:
     """Return the calendar of the order dates, and each row's key."""
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
+    np = numpy()
+    pd = pandas()
+    pa = arrow()
 
     days, inverse = np.unique(silver.column("order_date").cast(pa.int32()).to_numpy(), return_inverse=True)
     date = pd.Series(days.astype("datetime64[D]").astype("datetime64[s]")).dt
@@ -126,8 +118,8 @@ def _times(silver: "pa.Table") -> tuple[dict[str, Any], Any]:
     return calendar, key[inverse]
 
 
-def _users(silver: "pa.Table", users: "pa.Array", last: Any, location_key: Any) -> dict[str, Any]:
-    import numpy as np
+def _users(silver: "pa.Table", users: Array, last: Any, location_key: Any) -> dict[str, Any]:
+    np = numpy()
 
     attributes = ("name", "email", "phone", "age", "signup_date", ROW)
     newest = silver.select(attributes).take(_indices(last))
@@ -140,8 +132,8 @@ def _users(silver: "pa.Table", users: "pa.Array", last: Any, location_key: Any) 
 
 
 def _facts(silver: "pa.Table", user_key: Any, location_key: Any, time_key: Any) -> dict[str, Any]:
-    import numpy as np
-    import pyarrow.compute as pc
+    np = numpy()
+    pc = compute()
 
     order = pc.sort_indices(silver, sort_keys=[("order_id", "ascending"), (ROW, "ascending")])
     at = order.to_numpy()
@@ -162,8 +154,8 @@ _PART = 10**6
 
 
 def _measures(silver: "pa.Table", user_key: Any, product_key: Any) -> "pd.DataFrame":
-    import pandas as pd
-    import pyarrow as pa
+    pd = pandas()
+    pa = arrow()
 
     quantity = silver.column("quantity").to_numpy()
     cents = _cents(silver.column("unit_price")) * quantity
@@ -180,8 +172,8 @@ def _measures(silver: "pa.Table", user_key: Any, product_key: Any) -> "pd.DataFr
 
 
 def _of_users(measures: "pd.DataFrame") -> dict[str, Any]:
-    import numpy as np
-    import pyarrow as pa
+    np = numpy()
+    pa = arrow()
 
     found = measures.groupby("user_key", sort=True).agg(
         orders=("items", "size"),
@@ -215,25 +207,25 @@ def _of_products(measures: "pd.DataFrame") -> dict[str, Any]:
     }
 
 
-def _different(measures: "pd.DataFrame", key: str) -> Any:
+def _different(measures: Any, key: str) -> Numbers:
     pairs = measures[["user_key", "product_key"]].drop_duplicates()
     return pairs.groupby(key, sort=True).size()
 
 
-def _cents(prices: "pa.ChunkedArray") -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _cents(prices: Array) -> Any:
+    pa = arrow()
+    pc = compute()
 
     hundred = pa.scalar(100, pa.decimal128(3, 0))
     return pc.multiply(prices.combine_chunks(), hundred).cast(pa.decimal128(19, 0)).cast(pa.int64()).to_numpy()
 
 
-def _money(high: Any, low: Any) -> "pa.Array":
+def _money(high: Any, low: Any) -> Array:
     from decimal import Decimal
 
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     kind = pa.decimal128(19, 0)
     part = pa.scalar(Decimal(_PART), pa.decimal128(7, 0))
@@ -243,10 +235,10 @@ def _money(high: Any, low: Any) -> "pa.Array":
 
 
 def _table(name: str, content: dict[str, Any], rules: Rules, job_id: str) -> "tuple[pa.Table, str]":
-    import pyarrow as pa
+    pa = arrow()
 
-    schema = gold_schema(rules, name)
-    own = [field for field in schema if field.name not in (JOB_ID, ROW_HASH)]
+    schema: Any = gold_schema(rules, name)
+    own: list[Any] = [field for field in schema if field.name not in (JOB_ID, ROW_HASH)]
     columns = [_column(content[field.name], field.type) for field in own]
     visible = [column for column, field in zip(columns, own, strict=True) if not field.name.startswith("_")]
     hashes, checksum = row_hashes(visible)
@@ -254,22 +246,22 @@ def _table(name: str, content: dict[str, Any], rules: Rules, job_id: str) -> "tu
     return pa.table([*columns, job, hashes], schema=schema), checksum
 
 
-def _column(values: Any, kind: "pa.DataType") -> "pa.Array":
-    import pyarrow as pa
+def _column(values: Any, kind: "pa.DataType") -> Array:
+    pa = arrow()
 
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
-def _indices(positions: Any) -> "pa.Array":
-    import pyarrow as pa
+def _indices(positions: Any) -> Array:
+    pa = arrow()
 
     return pa.array(positions)
 
 
 def _text() -> "pd.ArrowDtype":
-    import pandas as pd
-    import pyarrow as pa
+    pd = pandas()
+    pa = arrow()
 
     return pd.ArrowDtype(pa.string())

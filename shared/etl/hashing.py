@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, arrow, compute, numpy
+
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 SEPARATOR = "\x1f"
 NULL = "\x1e"
 
 
-def row_hashes(columns: "Sequence[pa.Array | pa.ChunkedArray]") -> "tuple[pa.Array, str]":
+def row_hashes(columns: Sequence[Array]) -> tuple[Array, str]:
     """Return the hash of each row of ``columns`` in hexadecimal, and the checksum of the table."""
     import hashlib
     from binascii import hexlify
 
-    import numpy as np
-    import pyarrow as pa
+    np = numpy()
+    pa = arrow()
 
     sha256 = hashlib.sha256
     digests = b"".join([sha256(text).digest() for text in _canonical(columns).to_pylist()])
@@ -26,24 +28,24 @@ def row_hashes(columns: "Sequence[pa.Array | pa.ChunkedArray]") -> "tuple[pa.Arr
     return hashes, _checksum(np.frombuffer(digests, dtype=">u8")[::4])
 
 
-def checksum_of(hashes: "pa.ChunkedArray") -> str:
+def checksum_of(hashes: Array) -> str:
     """Return the checksum of a table from the hashes of its rows."""
-    import numpy as np
+    np = numpy()
 
     digests = bytes.fromhex("".join(text[:16] for text in hashes.to_pylist()))
     return _checksum(np.frombuffer(digests, dtype=">u8"))
 
 
 def _checksum(starts: Any) -> str:
-    import numpy as np
+    np = numpy()
 
     # Unsigned sums wrap around, which is the modulus.
     return f"{int(starts.astype(np.uint64).sum(dtype=np.uint64)):016x}"
 
 
-def _canonical(columns: "Sequence[pa.Array | pa.ChunkedArray]") -> "pa.Array | pa.ChunkedArray":
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _canonical(columns: Sequence[Array]) -> Array:
+    pa = arrow()
+    pc = compute()
 
     texts = [column if pa.types.is_string(column.type) else column.cast(pa.string()) for column in columns]
     joined = pc.binary_join_element_wise(*texts, SEPARATOR, null_handling="replace", null_replacement=NULL)

@@ -4,9 +4,10 @@ Two lanes that did the same work write manifests that differ in nothing but ``en
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from shared.errors import GoldError
+from shared.etl.arrow import compute
 from shared.etl.gold import Gold
 from shared.etl.rules import GoldColumn, Rules, rules_hash
 from shared.etl.silver import Silver
@@ -67,7 +68,7 @@ def make_manifest(silver: Silver, gold: Gold, rules: Rules, *, job_id: str, engi
     )
 
 
-def fields_of(schema: "pa.Schema") -> list[Field]:
+def fields_of(schema: Any) -> list[Field]:
     """Return a schema in words; types are those of the rules."""
     return [Field(name=field.name, type=_type(str(field.type)), nullable=field.nullable) for field in schema]
 
@@ -97,7 +98,7 @@ def check_gold(tables: "Mapping[str, pa.Table]", rules: Rules) -> None:
 
 
 def _check_column(tables: "Mapping[str, pa.Table]", name: str, column: GoldColumn, rules: Rules) -> None:
-    import pyarrow.compute as pc
+    pc = compute()
 
     values = tables[name].column(column.name)
     if values.null_count and not column.nullable:
@@ -114,7 +115,7 @@ def _check_column(tables: "Mapping[str, pa.Table]", name: str, column: GoldColum
 
 
 def _check_unique(table: "pa.Table", name: str, column: str) -> None:
-    import pyarrow.compute as pc
+    pc = compute()
 
     if pc.count_distinct(table.column(column), mode="all").as_py() != table.num_rows:
         raise GoldError(f"Gold: {name}.{column} has a value twice.")

@@ -5,8 +5,9 @@ text nor a number (true, a list, an object) into no cell at all but its column's
 """
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import arrow
 from shared.etl.rules import Rules
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ VALUE_ERRORS = {
 
 def raw_schema(rules: Rules) -> "pa.Schema":
     """Return the schema of raw rows: what a reader makes, and what the Spark job reads."""
-    import pyarrow as pa
+    pa = arrow()
 
     cells = [pa.field(name, pa.string()) for name in rules.names]
     aside = [pa.field(name, pa.string()) for name in (TYPES, EXTRA, ERROR, RECORD)]
@@ -55,7 +56,7 @@ def raw_schema(rules: Rules) -> "pa.Schema":
 
 def silver_schema(rules: Rules) -> "pa.Schema":
     """Return the schema of clean rows."""
-    import pyarrow as pa
+    pa = arrow()
 
     fields = [
         pa.field(column.name, _silver_type(column.kind, column.scale), nullable=column.missing == "null")
@@ -67,7 +68,7 @@ def silver_schema(rules: Rules) -> "pa.Schema":
 
 def rejects_schema() -> "pa.Schema":
     """Return the schema of rejected records: every reason, and the record as it came."""
-    import pyarrow as pa
+    pa = arrow()
 
     return pa.schema(
         [
@@ -81,7 +82,7 @@ def rejects_schema() -> "pa.Schema":
 
 def duplicates_schema() -> "pa.Schema":
     """Return the schema of merged duplicates: which row went, and into which."""
-    import pyarrow as pa
+    pa = arrow()
 
     return pa.schema(
         [
@@ -94,7 +95,7 @@ def duplicates_schema() -> "pa.Schema":
 
 def gold_schema(rules: Rules, table: str) -> "pa.Schema":
     """Return the schema of one Gold table."""
-    import pyarrow as pa
+    pa = arrow()
 
     columns = rules.gold[table].columns
     fields = [pa.field(column.name, arrow_type(column.type), nullable=column.nullable) for column in columns]
@@ -103,7 +104,7 @@ def gold_schema(rules: Rules, table: str) -> "pa.Schema":
 
 def arrow_type(name: str) -> "pa.DataType":
     """Return the Arrow type of a type named in the rules."""
-    import pyarrow as pa
+    pa = arrow()
 
     if decimal := re.fullmatch(r"decimal\((\d+), (\d+)\)", name):
         return pa.decimal128(int(decimal[1]), int(decimal[2]))
@@ -111,13 +112,13 @@ def arrow_type(name: str) -> "pa.DataType":
 
 
 def _silver_type(kind: str, scale: int) -> "pa.DataType":
-    import pyarrow as pa
+    pa = arrow()
 
     types = {"integer": pa.int64(), "date": pa.date32(), "money": pa.decimal128(12, scale)}
     return types.get(kind, pa.string())
 
 
-def _lineage() -> "list[pa.Field]":
-    import pyarrow as pa
+def _lineage() -> list[Any]:
+    pa = arrow()
 
     return [pa.field(JOB_ID, pa.string(), nullable=False), pa.field(ROW_HASH, pa.string(), nullable=False)]

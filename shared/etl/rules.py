@@ -1,8 +1,8 @@
-"""The rules by which a raw record becomes a clean one, read from ``rules.yaml``.
+r"""The rules by which a raw record becomes a clean one, read from ``rules.yaml``.
 
 The file is data and both engines read it: pandas from here, Spark from ``rules_json()``, which is the same rules with
 every default filled in. What each kind of column does, step by step, stands in ``docs/etl.md``; patterns keep to what
-RE2, Java and Python read alike (no look-around, no back-references, no ``\\d``, no ``\\x{}``).
+RE2, Java and Python read alike (no look-around, no back-references, no ``\d``, no ``\x{}``).
 """
 
 import hashlib

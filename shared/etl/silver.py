@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, Numbers, arrow, compute, encoded, numpy, pandas
 from shared.etl.hashing import row_hashes
 from shared.etl.kinds import dates, figures, phones, texts
 from shared.etl.kinds.faults import MISSING, NAMES, TYPE, Cleaned, mask
 from shared.etl.raw import (
     ERROR,
     EXTRA,
-    JOB_ID,
-    NOTES,
     RECORD_ERRORS,
     ROW,
-    ROW_HASH,
     TYPES,
     duplicates_schema,
     rejects_schema,
@@ -28,7 +26,6 @@ from shared.etl.reading.raw_rows import Raw
 from shared.etl.rules import Column, Rules
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
     from shared.etl.kinds.faults import Faults, Mask
@@ -73,15 +70,15 @@ class _Frame:
 
     raw: "pa.Table"
     rules: Rules
-    values: "dict[str, pa.Array]" = field(default_factory=dict[str, Any])
+    values: dict[str, Array] = field(default_factory=dict[str, Any])
     faults: "dict[str, Faults]" = field(default_factory=dict[str, Any])
 
 
 def refine(raw: Raw, rules: Rules, job_id: str) -> Silver:
     """Clean ``raw`` by ``rules``; the order of its rows is that of ``_row``."""
-    import numpy as np
-    import pandas as pd
-    import pyarrow as pa
+    np = numpy()
+    pd = pandas()
+    pa = arrow()
 
     frame = _cleaned(raw.table, rules)
     unusable = mask(raw.table.column(ERROR).is_valid())
@@ -135,35 +132,35 @@ def _cleaned(raw: "pa.Table", rules: Rules) -> _Frame:
     return frame
 
 
-def _normalised(raw: "pa.Table", column: Column, rules: Rules) -> "tuple[pa.Array, np.ndarray[Any, Any], Faults]":
+def _normalised(raw: "pa.Table", column: Column, rules: Rules) -> "tuple[Array, Numbers, Faults]":
     """Return the different values of a column in normal form, each row's place among them, and which are missing."""
-    import numpy as np
-    import pyarrow as pa
+    np = numpy()
+    pa = arrow()
 
-    encoded = raw.column(column.name).combine_chunks().dictionary_encode()
-    normal = texts.normalised(encoded.dictionary, rules)
+    cells = encoded(raw, column.name)
+    normal = texts.normalised(cells.dictionary, rules)
     faults = texts.missing(normal, column, rules).faults
     # One more value stands for null.
     normal = pa.concat_arrays([normal, pa.array([""], pa.string())])
     faults = np.append(faults, np.int8(MISSING))
-    indices = encoded.indices.fill_null(len(normal) - 1).to_numpy(zero_copy_only=False)
+    indices = cells.indices.fill_null(len(normal) - 1).to_numpy(zero_copy_only=False)
     return normal, indices, faults
 
 
 def _by_value(
-    clean: Callable[..., Cleaned], normal: "pa.Array", indices: Any, faults: "Faults", column: Column, rules: Rules
+    clean: Callable[..., Cleaned], normal: Array, indices: Any, faults: "Faults", column: Column, rules: Rules
 ) -> Cleaned:
-    import numpy as np
+    np = numpy()
 
     cleaned = clean(normal, column, rules)
     faults = np.where(faults == MISSING, faults, cleaned.faults)
     return Cleaned(cleaned.values.take(_array(indices)), faults[indices])
 
 
-def _phones(normal: "pa.Array", indices: Any, faults: "Faults", country: "pa.Array", rules: Rules) -> Cleaned:
+def _phones(normal: Array, indices: Any, faults: "Faults", country: Array, rules: Rules) -> Cleaned:
     """Clean each different pair of a number and a country."""
-    import numpy as np
-    import pyarrow as pa
+    np = numpy()
+    pa = arrow()
 
     places = country.dictionary_encode()
     size = len(places.dictionary) + 1
@@ -176,10 +173,10 @@ def _phones(normal: "pa.Array", indices: Any, faults: "Faults", country: "pa.Arr
     return Cleaned(cleaned.values.take(_array(row_pair)), all_faults[row_pair])
 
 
-def _dates(normal: "pa.Array", indices: Any, faults: "Faults", country: "pa.Array", rules: Rules) -> Cleaned:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _dates(normal: Array, indices: Any, faults: "Faults", country: Array, rules: Rules) -> Cleaned:
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     readings = dates.read_dates(normal, rules)
     (day_days, day_faults), (month_days, month_faults) = readings.day_first, readings.month_first
@@ -197,10 +194,10 @@ def _dates(normal: "pa.Array", indices: Any, faults: "Faults", country: "pa.Arra
     return Cleaned(values, np.where(missing == MISSING, missing, found))
 
 
-def _country(frame: _Frame, name: str | None) -> "pa.Array":
+def _country(frame: _Frame, name: str | None) -> Array:
     """Return the clean country of each row; null where it is missing or wrong."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = arrow()
+    pc = compute()
 
     if name is None:
         return pa.nulls(frame.raw.num_rows, pa.string())
@@ -208,7 +205,7 @@ def _country(frame: _Frame, name: str | None) -> "pa.Array":
 
 
 def _wrong_types(raw: "pa.Table", rules: Rules) -> "dict[str, Mask]":
-    import pyarrow.compute as pc
+    pc = compute()
 
     types = raw.column(TYPES)
     if types.null_count == len(types):
@@ -231,10 +228,10 @@ def _noting(faults: "Faults", column: Column) -> "Mask":
 
 
 def _silver(frame: _Frame, raw: "pa.Table", kept: Any, job_id: str) -> "tuple[pa.Table, str]":
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = arrow()
+    pc = compute()
 
-    schema = silver_schema(frame.rules)
+    schema: Any = silver_schema(frame.rules)
     at = _array(kept)
     columns: list[Any] = []
     for column in frame.rules.columns:
@@ -251,19 +248,19 @@ def _silver(frame: _Frame, raw: "pa.Table", kept: Any, job_id: str) -> "tuple[pa
     return pa.table(columns, schema=schema), checksum
 
 
-def _scaled(units: "pa.Array", scale: int) -> "pa.Array":
+def _scaled(units: Array, scale: int) -> Array:
     from decimal import Decimal
 
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = arrow()
+    pc = compute()
 
     one = pa.scalar(Decimal(1).scaleb(-scale), pa.decimal128(scale + 1, scale))
     return pc.multiply(units.cast(pa.decimal128(19, 0)), one).cast(pa.decimal128(12, scale))
 
 
 def _rejects(frame: _Frame, raw: Raw, rejected: Any, job_id: str) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = arrow()
+    pc = compute()
 
     at = _array(rejected)
     reasons = pc.coalesce(raw.table.column(ERROR).take(at).combine_chunks(), _words(frame, rejected, _rejecting))
@@ -272,11 +269,11 @@ def _rejects(frame: _Frame, raw: Raw, rejected: Any, job_id: str) -> "pa.Table":
     return pa.table([rows, reasons, records, _same(job_id, len(rejected))], schema=rejects_schema())
 
 
-def _words(frame: _Frame, rows: Any, chosen: "Callable[[Faults, Column], Mask]") -> "pa.Array":
+def _words(frame: _Frame, rows: Any, chosen: "Callable[[Faults, Column], Mask]") -> Array:
     """Return ``column.fault`` of these rows, joined by commas in the order of the columns; null where there is none."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     words: list[Any] = []
     for column in frame.rules.columns:
@@ -292,7 +289,7 @@ def _words(frame: _Frame, rows: Any, chosen: "Callable[[Faults, Column], Mask]")
 
 
 def _reasons(frame: _Frame, raw: "pa.Table", unusable: "Mask") -> dict[str, int]:
-    import pyarrow.compute as pc
+    pc = compute()
 
     counts = dict.fromkeys(RECORD_ERRORS, 0)
     if unusable.any():
@@ -316,7 +313,7 @@ def _note_counts(frame: _Frame, kept: Any) -> dict[str, int]:
 def _counts(
     faults: "Faults", column: Column, possible: Callable[[int], bool], chosen: "Callable[[Faults, Column], Mask]"
 ) -> dict[str, int]:
-    import numpy as np
+    np = numpy()
 
     found = np.bincount(np.where(chosen(faults, column), faults, 0), minlength=len(NAMES))
     return {f"{column.name}.{name}": int(found[at]) for at, name in enumerate(NAMES) if at and possible(at)}
@@ -327,7 +324,7 @@ def _possible(column: Column, fault: int) -> bool:
 
 
 def _winners(keys: Any, kept: Any, gone: Any, rows: Any) -> Any:
-    import pandas as pd
+    pd = pandas()
 
     if not len(gone):
         return rows[gone]
@@ -335,17 +332,17 @@ def _winners(keys: Any, kept: Any, gone: Any, rows: Any) -> Any:
     return winner.loc[pd.MultiIndex.from_frame(keys.loc[gone])].to_numpy()
 
 
-def _codes(values: "pa.Array", rows: Any) -> Any:
+def _codes(values: Array, rows: Any) -> Any:
     return values.take(_array(rows)).dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
 
 
-def _same(text: str, size: int) -> "pa.Array":
-    import pyarrow as pa
+def _same(text: str, size: int) -> Array:
+    pa = arrow()
 
     return pa.repeat(pa.scalar(text, pa.string()), size)
 
 
-def _array(indices: Sequence[int] | Any) -> "pa.Array":
-    import pyarrow as pa
+def _array(indices: Sequence[int] | Any) -> Array:
+    pa = arrow()
 
     return pa.array(indices)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, arrow, compute, numpy
 from shared.etl.kinds.faults import FORMAT, RANGE, mask, numbers
 from shared.etl.rules import Rules
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,9 @@ class Readings:
     month_first: tuple[Any, Any]
 
 
-def read_dates(values: "pa.Array", rules: Rules) -> Readings:
+def read_dates(values: Array, rules: Rules) -> Readings:
     """Return both readings of each of ``values``, which are normalised."""
-    import numpy as np
+    np = numpy()
 
     size = len(values)
     year, month, day = (np.zeros(size, dtype=np.int64) for _ in range(3))
@@ -50,10 +51,10 @@ def read_dates(values: "pa.Array", rules: Rules) -> Readings:
     return Readings(one, _days(year, np.where(two, day, month), np.where(two, month, day), rules) if two.any() else one)
 
 
-def _matching(values: "pa.Array", left: Any, pattern: str) -> tuple[Any, list[Any]]:
+def _matching(values: Array, left: Any, pattern: str) -> tuple[Any, list[Any]]:
     """Return which of ``left`` match, and their three groups."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = arrow()
+    pc = compute()
 
     names = iter("abc")
     named = ""
@@ -67,10 +68,10 @@ def _matching(values: "pa.Array", left: Any, pattern: str) -> tuple[Any, list[An
     return left[hit], [found.field(name) for name in "abc"]
 
 
-def _figures(group: "pa.Array", rules: Rules) -> Any:
+def _figures(group: Array, rules: Rules) -> Any:
     """Return the numbers of a group: digits, or months by name; 0 is no month."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = arrow()
+    pc = compute()
 
     if mask(pc.ascii_is_decimal(group)).all():
         return numbers(group.cast(pa.int64()))
@@ -80,7 +81,7 @@ def _figures(group: "pa.Array", rules: Rules) -> Any:
 
 
 def _days(year: Any, month: Any, day: Any, rules: Rules) -> tuple[Any, Any]:
-    import numpy as np
+    np = numpy()
 
     faults = np.zeros(len(year), dtype=np.int8)
     possible = (month >= 1) & (month <= 12) & (day >= 1)

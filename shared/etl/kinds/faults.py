@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, compute, numpy
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pyarrow as pa
 
     type Faults = npt.NDArray[np.int8]
     type Mask = npt.NDArray[np.bool_]
@@ -20,28 +21,28 @@ TYPE, MISSING, TOO_LONG, FORMAT, RANGE = range(1, len(NAMES))
 class Cleaned:
     """Clean values, and what is wrong where they are not; a value with a fault means nothing."""
 
-    values: "pa.Array"
+    values: Array
     faults: "Faults"
 
 
 def mask(values: Any) -> "Mask":
     """Return a boolean Arrow array as a mask; null is False."""
-    import numpy as np
-    import pyarrow.compute as pc
+    np = numpy()
+    pc = compute()
 
     filled = pc.fill_null(values, fill_value=False) if values.null_count else values
     return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def matches(values: "pa.Array", pattern: str) -> "Mask":
+def matches(values: Array, pattern: str) -> "Mask":
     """Return which values match ``pattern``."""
-    import pyarrow.compute as pc
+    pc = compute()
 
     return mask(pc.match_substring_regex(values, pattern))
 
 
-def numbers(values: "pa.Array") -> Any:
+def numbers(values: Array) -> Any:
     """Return an integer Arrow array as numpy has it; null is 0."""
-    import pyarrow.compute as pc
+    pc = compute()
 
     return (pc.fill_null(values, 0) if values.null_count else values).to_numpy(zero_copy_only=False)

@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, arrow, compute, numpy
 from shared.etl.kinds.faults import FORMAT, RANGE, Cleaned, mask, matches
 from shared.etl.rules import Column, Rules
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
-def clean_integer(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
+def clean_integer(values: Array, column: Column, rules: Rules) -> Cleaned:
     """Clean whole numbers."""
-    import pyarrow as pa
+    pa = arrow()
 
     whole = matches(values, rules.number.whole)
     units, faults = _units(values, 0, rules)
@@ -20,20 +21,20 @@ def clean_integer(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
     return Cleaned(pa.array(units), faults)
 
 
-def clean_money(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
+def clean_money(values: Array, column: Column, rules: Rules) -> Cleaned:
     """Clean amounts; the values are whole numbers of the smallest unit."""
-    import pyarrow as pa
+    pa = arrow()
 
     units, faults = _units(values, column.scale, rules)
     faults[(faults == 0) & _outside(units, column, 10**column.scale)] = RANGE
     return Cleaned(pa.array(units), faults)
 
 
-def _units(values: "pa.Array", scale: int, rules: Rules) -> tuple[Any, Any]:
+def _units(values: Array, scale: int, rules: Rules) -> tuple[Any, Any]:
     """Return each number times ``10 ** scale``, rounded half away from zero, and what is wrong with it."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     faults = np.zeros(len(values), dtype=np.int8)
     faults[~matches(values, rules.number.pattern)] = FORMAT
@@ -63,7 +64,7 @@ def _units(values: "pa.Array", scale: int, rules: Rules) -> tuple[Any, Any]:
 
 
 def _outside(units: Any, column: Column, factor: int) -> Any:
-    import numpy as np
+    np = numpy()
 
     outside = np.zeros(len(units), dtype=bool)
     if column.minimum is not None:

@@ -2,18 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, arrow, compute, numpy
 from shared.etl.kinds.faults import FORMAT, Cleaned, mask, matches
 from shared.etl.rules import Rules
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
-def clean_phones(values: "pa.Array", countries: "pa.Array", rules: Rules) -> Cleaned:
+def clean_phones(values: Array, countries: Array, rules: Rules) -> Cleaned:
     """Clean numbers, each beside the clean country of its row; null is no country."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     phone = rules.phone
     plus = mask(pc.starts_with(values, "+"))
@@ -33,10 +34,10 @@ def clean_phones(values: "pa.Array", countries: "pa.Array", rules: Rules) -> Cle
     return Cleaned(pc.binary_join_element_wise("+", number, ""), np.where(bad, FORMAT, 0).astype(np.int8))
 
 
-def _national(values: "pa.Array", countries: "pa.Array", rules: Rules) -> "tuple[pa.Array, Any]":
+def _national(values: Array, countries: Array, rules: Rules) -> tuple[Array, Any]:
     """Return the numbers with the country's code for its trunk prefix, and where the country is not known."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = arrow()
+    pc = compute()
 
     codes = list(rules.regions)
     region = pc.index_in(pc.fill_null(countries, rules.phone.default_region), value_set=pa.array(codes, pa.string()))

@@ -2,22 +2,23 @@
 
 from typing import TYPE_CHECKING
 
+from shared.etl.arrow import Array, arrow, compute, numpy
 from shared.etl.kinds.faults import FORMAT, MISSING, TOO_LONG, Cleaned, mask, matches
 from shared.etl.rules import Column, Rules
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
-def normalised(values: "pa.Array", rules: Rules) -> "pa.Array":
+def normalised(values: Array, rules: Rules) -> Array:
     """Return ``values`` in NFC, each run of blanks one space, trimmed.
 
     Nearly all text is printable ASCII with single spaces, which is found out in one pass over the bytes; only the
     rest goes through Unicode and the pattern.
     """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     if not len(values):
         return values
@@ -39,34 +40,34 @@ def normalised(values: "pa.Array", rules: Rules) -> "pa.Array":
     return pc.utf8_trim(values, characters=" ")
 
 
-def missing(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
+def missing(values: Array, column: Column, rules: Rules) -> Cleaned:
     """Tell which normalised values stand for nothing."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     words = ["", *(rules.text.placeholders if column.placeholders else [])]
     nothing = mask(pc.is_in(pc.ascii_lower(values), value_set=pa.array(words, pa.string())))
     return Cleaned(values, np.where(nothing, MISSING, 0).astype(np.int8))
 
 
-def clean_text(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
+def clean_text(values: Array, column: Column, rules: Rules) -> Cleaned:
     """Clean text, of which only the length is checked."""
     del rules
     return Cleaned(values, _too_long(values, column.max_length))
 
 
-def clean_identifier(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
+def clean_identifier(values: Array, column: Column, rules: Rules) -> Cleaned:
     """Clean ids, which keep to a closed alphabet."""
     faults = _too_long(values, column.max_length)
     faults[(faults == 0) & ~matches(values, rules.identifier.pattern)] = FORMAT
     return Cleaned(values, faults)
 
 
-def clean_email(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
+def clean_email(values: Array, column: Column, rules: Rules) -> Cleaned:
     """Clean e-mail addresses."""
-    import numpy as np
-    import pyarrow.compute as pc
+    np = numpy()
+    pc = compute()
 
     del column
     email = rules.email
@@ -81,11 +82,11 @@ def clean_email(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
     return Cleaned(pc.ascii_lower(values), faults)
 
 
-def clean_country(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
+def clean_country(values: Array, column: Column, rules: Rules) -> Cleaned:
     """Clean countries, to ISO 3166-1 codes."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    np = numpy()
+    pa = arrow()
+    pc = compute()
 
     del column
     codes = {code.lower(): code for code in [*rules.regions, *rules.other_countries]}
@@ -96,8 +97,8 @@ def clean_country(values: "pa.Array", column: Column, rules: Rules) -> Cleaned:
     return Cleaned(clean, np.where(mask(found.is_valid()), 0, FORMAT).astype(np.int8))
 
 
-def _too_long(values: "pa.Array", limit: int):  # noqa: ANN202 - numpy's name is not imported here
-    import numpy as np
-    import pyarrow.compute as pc
+def _too_long(values: Array, limit: int):  # noqa: ANN202 - numpy's name is not imported here
+    np = numpy()
+    pc = compute()
 
     return np.where(pc.utf8_length(values).to_numpy() > limit, TOO_LONG, 0).astype(np.int8)

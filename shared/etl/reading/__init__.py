@@ -5,10 +5,10 @@ the limits is refused. A record that is unusable on its own becomes a raw row wi
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any, BinaryIO, Literal, cast, get_args
 
-from shared.errors import InvalidFieldError, MediaTypeError, RequestError, TooLargeError
+from shared.errors import InvalidFieldError, MediaTypeError, TooLargeError
+from shared.etl.arrow import arrow
 from shared.etl.reading import careful
 from shared.etl.reading.limits import Limits
 from shared.etl.reading.raw_rows import NotFlatError, Raw, from_flat
@@ -119,7 +119,7 @@ def read_records(records: Any, rules: Rules) -> Raw:
 
 def joined(blocks: Iterator[Raw]) -> Raw:
     """Return all blocks as one: for input that is known to be small."""
-    import pyarrow as pa
+    pa = arrow()
 
     parts = list(blocks)
     if len(parts) == 1:

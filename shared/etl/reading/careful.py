@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 from shared.errors import RequestError
+from shared.etl.arrow import arrow
 from shared.etl.reading.raw_rows import MAX_RECORD, Raw, number_text, raw_table
 from shared.etl.rules import Rules
 
@@ -33,7 +34,7 @@ class Record:
 
 def from_records(records: Iterable[Record], rules: Rules, *, first: int) -> Raw:
     """Return the raw rows of ``records``, whatever they hold."""
-    import pyarrow as pa
+    pa = arrow()
 
     names = rules.names
     known = frozenset(names)
@@ -63,7 +64,7 @@ def from_records(records: Iterable[Record], rules: Rules, *, first: int) -> Raw:
     return Raw(raw_table(rules, cells, first=first, types=types, extra=extra, errors=errors), of)
 
 
-def cell_text(value: Any) -> str | None | Literal[False]:
+def cell_text(value: Any) -> str | Literal[False] | None:
     """Return the text of a value, None where there is none, False where it is neither text nor a number."""
     if value is None or isinstance(value, str):
         return value

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Self
 
 from shared.errors import InvalidFieldError, RequestError
+from shared.etl.arrow import arrow
 from shared.etl.reading.limits import Limits
 from shared.etl.reading.raw_rows import MAX_RECORD, Raw, raw_table
 from shared.etl.rules import Rules
@@ -95,7 +96,8 @@ def _check_header(names: list[str], rules: Rules) -> None:
 
 def _raw(batch: list[list[str]], names: list[str], rules: Rules, first: int) -> Raw:
     import orjson
-    import pyarrow as pa
+
+    pa = arrow()
 
     width = len(names)
     errors = {at: _SCHEMA for at, row in enumerate(batch) if len(row) != width}

@@ -68,11 +68,11 @@ def _read_whole(text: bytes, rules: Rules) -> Raw:
     import orjson
 
     try:
-        content = orjson.loads(text)
-        rows: Any = content.get("records", content) if isinstance(content, dict) else None
-        if rows is content and rows is not None:  # one record
+        content: Any = orjson.loads(text)
+        rows: Any = content.get("records", content) if content.__class__ is dict else ()
+        if rows is content:  # one record
             return _flat_or_careful([content], text, rules, 0)
-        if isinstance(rows, list) and len(content) == 1 and _no_key_lost(text, rows, beside=1):
+        if rows.__class__ is list and len(content) == 1 and _no_key_lost(text, rows, beside=1):
             return from_flat(rows, rules, first=0)
     except (orjson.JSONDecodeError, NotFlatError):
         pass
@@ -124,11 +124,11 @@ def _end_of_array(text: bytes, due: bytes, rules: Rules, first: int) -> Raw:
 
 def _flat_or_careful(rows: list[Any], text: bytes, rules: Rules, first: int) -> Raw:
     try:
-        if not _no_key_lost(text, rows):
-            raise NotFlatError
-        return from_flat(rows, rules, first=first)
+        if _no_key_lost(text, rows):
+            return from_flat(rows, rules, first=first)
     except NotFlatError:
-        return careful.from_records(careful.elements(f"[{_decoded(text)}]"), rules, first=first)
+        pass
+    return careful.from_records(careful.elements(f"[{_decoded(text)}]"), rules, first=first)
 
 
 def _fast_prefix(text: bytes) -> tuple[int, list[Any] | None]:

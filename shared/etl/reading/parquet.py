@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from shared.errors import InvalidFieldError, RequestError, TooLargeError
+from shared.etl.arrow import Array, arrow, compute
 from shared.etl.raw import TYPES
 from shared.etl.reading.limits import Limits
 from shared.etl.reading.raw_rows import Raw, number_text, raw_table
@@ -25,7 +26,7 @@ def read_parquet(stream: BinaryIO, rules: Rules, limits: Limits) -> Iterator[Raw
         InvalidFieldError: it has a column twice, or none that a record has.
         TooLargeError: it would unpack to more than ``limits`` allow.
     """
-    import pyarrow as pa
+    pa = arrow()
     import pyarrow.parquet as pq
 
     try:
@@ -49,8 +50,8 @@ def read_parquet(stream: BinaryIO, rules: Rules, limits: Limits) -> Iterator[Raw
         raise RequestError(f"The Parquet file cannot be read: {line}") from error
 
 
-def _texts(schema: "pa.Schema") -> list[str]:
-    import pyarrow.types as types
+def _texts(schema: Any) -> list[str]:
+    from pyarrow import types
 
     return [field.name for field in schema if types.is_string(field.type) or types.is_large_string(field.type)]
 
@@ -70,12 +71,12 @@ def _check(file: "pq.ParquetFile", rules: Rules, limits: Limits) -> None:
 
 
 def _raw(batch: "pa.RecordBatch", rules: Rules, limits: Limits, first: int) -> Raw:
-    import pyarrow as pa
+    pa = arrow()
 
     size = batch.num_rows
     wrong: dict[int, list[str]] = {}
     errors: dict[int, str] = {}
-    columns: dict[str, pa.Array] = {}
+    columns: dict[str, Array] = {}
     for name in [*rules.names, *(name for name in batch.schema.names if name not in rules.names)]:
         if name in batch.schema.names:
             columns[name] = _text_column(name, batch.column(name), wrong, errors, limits)
@@ -102,12 +103,12 @@ def _raw(batch: "pa.RecordBatch", rules: Rules, limits: Limits, first: int) -> R
 
 
 def _text_column(
-    name: str, column: "pa.Array", wrong: dict[int, list[str]], errors: dict[int, str], limits: Limits
-) -> "pa.Array":
+    name: str, column: Array, wrong: dict[int, list[str]], errors: dict[int, str], limits: Limits
+) -> Array:
     """Return ``column`` as text; what cannot be is null, and said in ``wrong`` or ``errors``."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.types as types
+    pa = arrow()
+    pc = compute()
+    from pyarrow import types
 
     if isinstance(column, pa.DictionaryArray):
         values = column.dictionary.cast(pa.string())
@@ -135,22 +136,23 @@ def _text_column(
     return pa.nulls(len(column), pa.string())
 
 
-def _utf8(texts: "pa.Array") -> "pa.Array":
+def _utf8(texts: Array) -> Array:
     # A file may say text and hold any bytes.
     texts.validate(full=True)
     return texts
 
 
 def _mark(name: str, mask: Any, wrong: dict[int, list[str]]) -> None:
-    import pyarrow.compute as pc
+    pc = compute()
 
     for position in pc.indices_nonzero(mask).to_pylist():
         wrong.setdefault(position, []).append(name)
 
 
-def _extra(columns: "dict[str, pa.Array]", rules: Rules) -> dict[int, str]:
+def _extra(columns: dict[str, Array], rules: Rules) -> dict[int, str]:
     import orjson
-    import pyarrow as pa
+
+    pa = arrow()
 
     unknown = {name: column for name, column in columns.items() if name not in rules.names}
     extra: dict[int, str] = {}

@@ -7,6 +7,7 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import Array, arrow, compute
 from shared.etl.raw import ERROR, EXTRA, RECORD, ROW, TYPES
 from shared.etl.rules import Rules
 
@@ -34,7 +35,7 @@ class Raw:
 
     def with_records(self) -> "pa.Table":
         """Return the rows with ``_record``: what the Spark job reads."""
-        import pyarrow as pa
+        pa = arrow()
 
         texts = self.records(range(self.table.num_rows))
         return self.table.append_column(RECORD, pa.array(texts, pa.string()))
@@ -73,7 +74,7 @@ def from_flat(rows: list[Any], rules: Rules, *, first: int) -> Raw:
 
 def raw_table(
     rules: Rules,
-    cells: "Sequence[pa.Array | pa.ChunkedArray]",
+    cells: Sequence[Array],
     *,
     first: int,
     types: dict[int, list[str]],
@@ -81,7 +82,7 @@ def raw_table(
     errors: dict[int, str],
 ) -> "pa.Table":
     """Put cells and what stands beside them together; the dictionaries are by position."""
-    import pyarrow as pa
+    pa = arrow()
 
     size = len(cells[0])
     rows = pa.array(range(first, first + size), pa.int64())
@@ -105,9 +106,9 @@ def number_text(value: float | Decimal) -> str | None:
     return text if "e" not in text.lower() else format(Decimal(text), "f")
 
 
-def _cells(name: str, values: Sequence[Any], wrong: dict[int, list[str]]) -> "pa.Array":
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _cells(name: str, values: Sequence[Any], wrong: dict[int, list[str]]) -> Array:
+    pa = arrow()
+    pc = compute()
 
     kinds = set(map(type, values)) - {type(None)}
     if kinds <= {str}:
@@ -167,8 +168,8 @@ def _extras(rows: list[dict[str, Any]], known: frozenset[str]) -> dict[int, str]
     return extras
 
 
-def _sparse(texts: dict[int, str], size: int) -> "pa.Array":
-    import pyarrow as pa
+def _sparse(texts: dict[int, str], size: int) -> Array:
+    pa = arrow()
 
     if not texts:
         return pa.nulls(size, pa.string())
