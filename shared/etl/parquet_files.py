@@ -14,7 +14,8 @@ def write_parquet(table: "pa.Table", sink: Any, **where: Any) -> None:
 
     # A dictionary of hashes, which are all different, would only cost.
     plain = [name for name in table.column_names if name != ROW_HASH]
-    pq.write_table(table, sink, compression="snappy", use_dictionary=plain, **where)
+    write: Any = pq.write_table  # its stub does not know that dictionaries can be named
+    write(table, sink, compression="snappy", use_dictionary=plain, **where)
 
 
 def parquet_bytes(table: "pa.Table") -> bytes:
