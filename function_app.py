@@ -4,9 +4,10 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import answering, planning, queries, turns
+from activities.etl import cleaning, finishing, large, noting, publishing, reviewing, serving
 from api import accounts, chat, legacy, operations, warm_up
-from entities import user_progress
-from orchestrators import conversation, databricks_query
+from entities import admission, user_progress, user_quota
+from orchestrators import conversation, databricks_query, etl_job, lane_upkeep
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)  # who may call what is decided in shared/identity
 
@@ -22,6 +23,17 @@ for module in (
     planning,
     queries,
     turns,
+    etl_job,
+    lane_upkeep,
+    cleaning,
+    finishing,
+    large,
+    noting,
+    publishing,
+    reviewing,
+    serving,
+    admission,
     user_progress,
+    user_quota,
 ):
     app.register_functions(module.bp)

@@ -101,9 +101,11 @@ class _Run:
         yield from self._serve()
 
     def _make_gold(self) -> Steps[None]:
-        if not self._terms["silver_done"]:
-            yield from self._refine()
-        if not self._terms["gold_done"]:
+        done = self._terms["silver_done"]
+        review_due = self._terms["review_due"] if done else (yield from self._refine())
+        if review_due:
+            yield from self._review()
+        if review_due or not self._terms["gold_done"]:
             yield from self._model()
         self._watch.checkpoint()
         self._watch.deaf = True  # what is published is not taken back
@@ -123,8 +125,8 @@ class _Run:
             yield from self._enter(self._fitting(count))
         return count
 
-    def _refine(self) -> Steps[None]:
-        """Make Silver, and the large lane Gold in the same run; ask somebody where too much was rejected."""
+    def _refine(self) -> Steps[bool]:
+        """Make Silver, and the large lane Gold in the same run; return whether too much was rejected to go on."""
         self.say("cleaning", 15)
         refined: Refined = {}
         if self._lane == "small":
@@ -137,12 +139,15 @@ class _Run:
         if self._lane == "large":
             refined = yield from self._on_databricks()
         self._watch.checkpoint()
-        if refined.get("review"):
-            self._watch.forget_promise()
-            self._slot.give_back()
-            self.say("awaiting_review", 60)
-            yield from review(self._ctx, self._work(), self._watch, self._slot, self._terms["review_seconds"])
-            self._watch.checkpoint()
+        return refined.get("review", False)
+
+    def _review(self) -> Steps[None]:
+        """Let somebody decide about the rejects; the slot is for others meanwhile."""
+        self._watch.forget_promise()
+        self._slot.give_back()
+        self.say("awaiting_review", 60)
+        yield from review(self._ctx, self._work(), self._watch, self._slot, self._terms["review_seconds"])
+        self._watch.checkpoint()
 
     def _model(self) -> Steps[None]:
         """Make Gold of the Silver there is; where the run on Databricks has made it, there is nothing to do."""

@@ -58,15 +58,16 @@ class Deadline(TypedDict):
 
 
 class Attempt(TypedDict):
-    """One try of one step in one lane. ``run_id`` is that of Databricks."""
+    """One try of one step in one lane. ``run_id`` is that of Databricks, ``handle`` finds it there."""
 
-    number: int
+    id: str
     lane: JobLane
     step: JobState
     started_at: str
     ended_at: str | None
     outcome: Literal["running", "succeeded", "failed", "cancelled", "escalated"]
     run_id: NotRequired[int]
+    handle: NotRequired[str]
 
 
 class GoldVersion(TypedDict):
@@ -137,11 +138,14 @@ class JobRecord(TypedDict):
     review: Review | None
     error: JobError | None
     ttl: int
+    runs: NotRequired[int]
+    """How often the orchestration of the job was begun."""
     measured_count: NotRequired[int]
     staged_path: NotRequired[str]
-    """The newest folder with complete Silver (and then Gold) tables of the job."""
+    """The newest folder with the complete Silver of the job, and with its Gold where ``staged_gold`` says so."""
     staged_gold: NotRequired[bool]
-    checksums: NotRequired[dict[str, str]]
+    review_due: NotRequired[bool]
+    """Too many rows of that Silver were rejected, and nobody has decided about them yet."""
     finished_at: NotRequired[str]
 
 

@@ -173,6 +173,7 @@ class JobTerms(TypedDict):
     run: int
     measured_count: int | None
     silver_done: bool
+    review_due: bool
     gold_done: bool
     published: bool
 

@@ -27,7 +27,8 @@ def corrections(raw: Raw, rejects: "pa.Table") -> Raw:
         InvalidFieldError: one names no reject, or two name the same.
     """
     pa = arrow()
-    known: dict[int, bool] = dict.fromkeys(rejects.column(ROW).to_pylist(), True)
+    numbers: list[Any] = rejects.column(ROW).to_pylist()
+    known = dict.fromkeys(numbers, True)
     rows: list[int] = []
     extras: list[str | None] = []
     for position, extra in enumerate(raw.table.column(EXTRA).to_pylist()):

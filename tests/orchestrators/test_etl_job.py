@@ -14,7 +14,7 @@ from replaying import Hub, Run, user_function
 from entities.admission import Admission
 from entities.user_progress import UserProgress
 from entities.user_quota import UserQuota
-from orchestrators.admission import announce_admission, check_slots
+from orchestrators.lane_upkeep import announce_admission, check_slots
 from orchestrators.etl_job import etl_job
 
 JOB = {"job_id": "j1", "owner": "ana"}
@@ -34,6 +34,7 @@ TERMS: Mapping[str, Any] = {
     "run": 1,
     "measured_count": None,
     "silver_done": False,
+    "review_due": False,
     "gold_done": False,
     "published": False,
 }
@@ -273,6 +274,18 @@ def test_a_retried_job_begins_after_what_is_done(hub: Hub) -> None:
     run(hub, plant)
     assert plant.names() == list(STEPS[2:])
     assert plant.attempts("model_small") == ["2-small"]
+
+
+def test_a_retried_job_still_waits_for_its_decision(hub: Hub) -> None:
+    """That nobody decided in time is no decision; what was modelled before it is modelled again after a replay."""
+    done = {"run": 2, "measured_count": 100, "silver_done": True, "review_due": True, "gold_done": True}
+    plant = Plant(terms=done)
+    with works(hub, plant) as at:
+        at.start()
+        at.until(lambda: at.state_of() == "awaiting_review")
+        at.tell("review", {"decision": "replay", "path": "c"})
+        assert at.end().output["state"] == "completed"
+    assert plant.names() == ["settle_review", *STEPS[2:]]
 
 
 def test_what_is_published_is_not_made_again(hub: Hub) -> None:
