@@ -11,9 +11,9 @@ from durabletask.client import OrchestrationState
 
 from api.dependencies import health
 from api.following import read_record
+from api.instances import ENDED
 from api.requests import not_found, read_id
 from api.responses import RETRY_AFTER_SECONDS, SECURITY_HEADERS, answering, reply
-from api.starting import ENDED
 from shared.errors import ForbiddenError
 from shared.identity import identify
 
