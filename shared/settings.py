@@ -35,6 +35,10 @@ class Settings:
     """The SQL warehouse (statement lane), preferred where it is set."""
     databricks_lane: str = ""
     """``statement`` or ``job``, where both are set up; empty: the warehouse where there is one."""
+    databricks_medallion_notebook: str = "/Workspace/Shared/durable-lakehouse/medallion_job"
+    """Where `databricks/medallion_job.py` is deployed: the large lane of the ETL."""
+    databricks_cluster: str = ""
+    """JSON: the job cluster that the large lane runs on, as `new_cluster` of the Jobs API. Empty: serverless."""
 
     cosmos_endpoint: str = _MISSING
     """URL of the account."""
