@@ -9,8 +9,8 @@ import hashlib
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.etl.rules import load_rules
 
@@ -84,7 +84,7 @@ def pandas_by_row(source: Path, out: Path) -> Checksums:
 
     def clean(row):
         raw = {name: cell_text(row[name]) or None for name in RULES.names} | {"_types": None}
-        cells, reasons, notes = oracle._row(raw)
+        cells, reasons, notes = oracle.row(raw)
         lineage = {"_extra": None, "_notes": ",".join(notes) or None, "_row": row.name, "_job_id": JOB}
         return {**cells, **lineage, "reasons": ",".join(reasons) or None}
 
@@ -383,8 +383,8 @@ def duckdb(source: Path, out: Path) -> Checksums:
     CREATE TABLE rejects AS SELECT _row, reasons, record, '{JOB}' AS _job_id FROM cleaned WHERE reasons IS NOT NULL;
     CREATE TABLE duplicates AS SELECT c._row, s._row AS kept_row, '{JOB}' AS _job_id FROM cleaned c
         JOIN silver s USING (order_id) WHERE c.reasons IS NULL AND c._row <> s._row;
-    CREATE TABLE dim_location AS SELECT row_number() OVER (ORDER BY country NULLS FIRST, city NULLS FIRST) AS location_key,
-        country, city FROM (SELECT DISTINCT country, city FROM silver);
+    CREATE TABLE dim_location AS SELECT row_number() OVER (ORDER BY country NULLS FIRST, city NULLS FIRST)
+        AS location_key, country, city FROM (SELECT DISTINCT country, city FROM silver);
     CREATE TABLE located AS SELECT s.*, location_key, quantity * unit_price AS amount,
         (year(order_date) * 10000 + month(order_date) * 100 + day(order_date)) AS time_key FROM silver s
         JOIN dim_location l ON s.country IS NOT DISTINCT FROM l.country AND s.city IS NOT DISTINCT FROM l.city;
@@ -446,14 +446,16 @@ def _duckdb_kind(column) -> tuple[str, str, str]:
         case "text":
             return n, f"WHEN length({n}) > {column.max_length} THEN 'too_long'", ""
         case "identifier":
-            faults = f"WHEN length({n}) > {column.max_length} THEN 'too_long' WHEN NOT {matches(RULES.identifier.pattern)} THEN 'format'"
-            return n, faults, ""
+            long = f"WHEN length({n}) > {column.max_length} THEN 'too_long'"
+            return n, f"{long} WHEN NOT {matches(RULES.identifier.pattern)} THEN 'format'", ""
         case "email":
             rules = RULES.email
             labels = f"list_max(list_transform(string_split(split_part({n}, '@', 2), '.'), lambda x: length(x)))"
             faults = (
-                f"WHEN length({n}) > {rules.max_length} THEN 'too_long' WHEN NOT {matches(rules.pattern)} THEN 'format' "
-                f"WHEN length(split_part({n}, '@', 1)) > {rules.max_local} OR {labels} > {rules.max_label} THEN 'too_long'"
+                f"WHEN length({n}) > {rules.max_length} THEN 'too_long' "
+                f"WHEN NOT {matches(rules.pattern)} THEN 'format' "
+                f"WHEN length(split_part({n}, '@', 1)) > {rules.max_local} "
+                f"OR {labels} > {rules.max_label} THEN 'too_long'"
             )
             return f"lower({n})", faults, ""
         case "country":
@@ -478,11 +480,13 @@ def _duckdb_kind(column) -> tuple[str, str, str]:
 def _duckdb_phone(n: str) -> tuple[str, str, str]:
     rules = RULES.phone
     abroad = f"({n} LIKE '+%' OR {n} LIKE '00%')"
-    zero = f"CASE WHEN {abroad} AND contains({n}, '(0)') THEN left({n}, instr({n}, '(0)') - 1) || substr({n}, instr({n}, '(0)') + 3) ELSE {n} END"
+    without = f"left({n}, instr({n}, '(0)') - 1) || substr({n}, instr({n}, '(0)') + 3)"
+    zero = f"CASE WHEN {abroad} AND contains({n}, '(0)') THEN {without} ELSE {n} END"
     digits = f"regexp_replace({zero}, {_sql(rules.separators)}, '', 'g') AS {n}_d, {abroad} AS {n}_i"
     value = (
         f"'+' || CASE WHEN {n}_i THEN regexp_replace({n}_d, '^(\\+|00)', '') "
-        f"WHEN trunk <> '' AND starts_with({n}_d, trunk) THEN calling || substr({n}_d, length(trunk) + 1) ELSE calling || {n}_d END"
+        f"WHEN trunk <> '' AND starts_with({n}_d, trunk) THEN calling || substr({n}_d, length(trunk) + 1) "
+        f"ELSE calling || {n}_d END"
     )
     bad = (
         f"NOT regexp_matches({n}_d, {_sql(rules.digits)}) OR (NOT {n}_i AND {n}_d LIKE '+%') OR {n}_v IS NULL "
@@ -504,7 +508,8 @@ def _duckdb_date(n: str) -> tuple[str, str, str]:
         elif form.order == "dmy":
             day, month, year = first, second, third
         else:
-            swapped = f"({first}::INT <= 12 AND ({second}::INT > 12 OR coalesce(country_v IN ({listed}), false)))"
+            american = f"coalesce(country_v IN ({listed}), false)"
+            swapped = f"({first}::INT <= 12 AND ({second}::INT > 12 OR {american}))"
             day, month, year = (
                 f"CASE WHEN {swapped} THEN {second} ELSE {first} END",
                 f"CASE WHEN {swapped} THEN {first} ELSE {second} END",
@@ -513,8 +518,7 @@ def _duckdb_date(n: str) -> tuple[str, str, str]:
         if "A-Za-z" in form.pattern:
             words = ", ".join(f"{_sql(word)}: '{number}'" for word, number in rules.months.items())
             month = f"(MAP {{{words}}})[lower({month})]"
-        found.append(
-            f"WHEN regexp_matches({n}, {_sql(form.pattern)}) THEN TRY_CAST(concat_ws('-', {year}, {month}, {day}) AS DATE)"
-        )
-    faults = f"WHEN {n}_v IS NULL THEN 'format' WHEN {n}_v NOT BETWEEN DATE '{rules.minimum}' AND DATE '{rules.maximum}' THEN 'range'"
-    return f"CASE {' '.join(found)} END", faults, ""
+        date = f"TRY_CAST(concat_ws('-', {year}, {month}, {day}) AS DATE)"
+        found.append(f"WHEN regexp_matches({n}, {_sql(form.pattern)}) THEN {date}")
+    outside = f"{n}_v NOT BETWEEN DATE '{rules.minimum}' AND DATE '{rules.maximum}'"
+    return f"CASE {' '.join(found)} END", f"WHEN {n}_v IS NULL THEN 'format' WHEN {outside} THEN 'range'", ""

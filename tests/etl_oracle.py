@@ -34,7 +34,7 @@ class Oracle:
             if raw["_error"]:
                 rejects.append(self._reject(raw, [raw["_error"]]))
                 continue
-            row, reasons, notes = self._row(raw)
+            row, reasons, notes = self.row(raw)
             if reasons:
                 rejects.append(self._reject(raw, reasons))
             else:
@@ -57,7 +57,8 @@ class Oracle:
     def _reject(self, raw, reasons):
         return {"_row": raw["_row"], "reasons": ",".join(reasons), "record": raw["_record"], "_job_id": self.job_id}
 
-    def _row(self, raw):
+    def row(self, raw):
+        """Return the clean cells of one raw row, the reasons that reject it, and notes."""
         wrong = (raw["_types"] or "").split(",")
         country = None
         if self.country_column:
