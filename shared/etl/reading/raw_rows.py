@@ -49,6 +49,8 @@ def from_flat(rows: list[Any], rules: Rules, *, first: int) -> Raw:
     """
     import orjson
 
+    if set(map(type, rows)) - {dict}:
+        raise NotFlatError
     names = rules.names
     complete = True
     try:
@@ -56,11 +58,6 @@ def from_flat(rows: list[Any], rules: Rules, *, first: int) -> Raw:
     except KeyError:  # a record without some field
         complete = False
         columns = [[row.get(name) for row in rows] for name in names]
-    except (TypeError, IndexError, AttributeError) as error:
-        raise NotFlatError from error
-    if set(map(type, rows)) - {dict}:
-        raise NotFlatError
-
     wrong: dict[int, list[str]] = {}
     cells = [_cells(name, column, wrong) for name, column in zip(names, columns, strict=True)]
     only_known = complete and sum(map(len, rows)) == len(names) * len(rows)

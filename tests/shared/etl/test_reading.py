@@ -165,10 +165,11 @@ def test_a_parsed_record_may_hold_anything():
 
 NOT_JSON = [
     b"", b" ", b"[", b"[{}", b"[{},", b"[{},]", b"[,]", b"[{} {}]", b"[{}]x", b"[{}][", b"[{}],", b"{", b'"text"', b"5",
-    b'{"records":[{}]', b'{"records":[{}],}', b'{"records":[{}]}x', b'{"records":[{}],"records":[]}', b'{"records":"all"}',
-    b"nul", b"[NaN]", b'[{"a":NaN}]', b'[{"a":-Infinity}]', b'[{"a":007}]', b'[{"a":1.}]', b'[{"a":+1}]', b"[{'a':1}]",
+    b'{"records":[{}]', b'{"records":[{}],}', b'{"records":[{}]}x', b'{"records":[{}],"records":[]}',
+    b'{"records":"all"}', b"nul", b"[NaN]",
+    b'[{"a":NaN}]', b'[{"a":-Infinity}]', b'[{"a":007}]', b'[{"a":1.}]', b'[{"a":+1}]', b"[{'a':1}]",
     b'[{"a":1,}]', b'[{"a"}]', b'[{"a":"\x01"}]', b'[{"a":"x\ny"}]', b'[{"a":"\xff"}]', b'[{"a":"\xed\xa0\x80"}]',
-    b"\xff\xfe[\x00]\x00", b"[" * 100_000, b'{"a":1}\n{"b":', b'{"a":1\n"b":2}\n{"c":3}', 
+    b"\xff\xfe[\x00]\x00", b"[" * 100_000, b'{"a":1}\n{"b":', b'{"a":1\n"b":2}\n{"c":3}',
     b'{"a":1} {"b":2}\n{"c":3}',
     b'{"a":"x\ny"}\n{"b":1}', b'{"a":1},\n{"b":2}', b"<html></html>",
 ]  # fmt: skip
