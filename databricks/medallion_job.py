@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -555,8 +556,8 @@ def run(
     """
     if steps not in STEPS:
         raise ValueError(f"steps is {steps!r}: use {', '.join(STEPS)}.")
-    rules: Rules = json.loads(spark.read.text(rules_url, wholetext=True).collect()[0]["value"])
-    output = output_url.rstrip("/")
+    rules: Rules = json.loads(spark.read.text(_place(rules_url), wholetext=True).collect()[0]["value"])
+    output = _place(output_url).rstrip("/")
     remove(f"{output}/manifest")
 
     def stored(name: str, table: DataFrame | None = None, form: str = table_format) -> DataFrame:
@@ -569,7 +570,7 @@ def run(
     if steps == "gold":
         tables = {name: stored(name) for name in ("silver", "rejects", "duplicates")}
     else:
-        graded = stored("graded", grade(spark.read.parquet(input_url), rules), "parquet")
+        graded = stored("graded", grade(spark.read.parquet(_place(input_url)), rules), "parquet")
         tables = {name: stored(name, table) for name, table in silver_tables(graded, rules, job_id).items()}
         _see_that_none_is_lost(graded, tables)
         remove(f"{output}/graded")
@@ -584,6 +585,11 @@ def run(
     text = spark.sql("SELECT :text AS value", args={"text": json.dumps(manifest)})
     text.coalesce(1).write.mode("overwrite").text(f"{output}/manifest")
     return manifest
+
+
+def _place(url: str) -> str:
+    """Return ``url`` as Spark reads it: of a local file it wants the path, and decodes nothing."""
+    return unquote(urlsplit(url).path) if url.startswith("file:") else url
 
 
 def _see_that_none_is_lost(graded: DataFrame, tables: dict[str, DataFrame]) -> None:
