@@ -5,7 +5,19 @@ import azure.functions as func
 
 from activities import answering, planning, queries, turns
 from activities.etl import cleaning, finishing, large, noting, publishing, reviewing, serving
-from api import accounts, chat, legacy, operations, warm_up
+from api import (
+    accounts,
+    chat,
+    generating,
+    gold,
+    job_acting,
+    jobs,
+    legacy,
+    operations,
+    progress,
+    routing,
+    warm_up,
+)
 from entities import admission, user_progress, user_quota
 from orchestrators import conversation, databricks_query, etl_job, lane_upkeep
 
@@ -16,6 +28,12 @@ for module in (
     chat,
     legacy,
     operations,
+    routing,
+    generating,
+    jobs,
+    job_acting,
+    gold,
+    progress,
     warm_up,
     conversation,
     databricks_query,
