@@ -29,6 +29,13 @@ def compute() -> Any:
     return compute
 
 
+def parquet() -> Any:
+    """Return ``pyarrow.parquet``."""
+    from pyarrow import parquet
+
+    return parquet
+
+
 def numpy() -> Any:
     """Return ``numpy``."""
     import numpy as np

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from shared.etl.arrow import parquet
 from shared.etl.raw import ROW_HASH
 
 if TYPE_CHECKING:
@@ -10,12 +11,9 @@ if TYPE_CHECKING:
 
 def write_parquet(table: "pa.Table", sink: Any, **where: Any) -> None:
     """Write ``table`` to a path or a stream; ``where`` may name a ``filesystem``."""
-    import pyarrow.parquet as pq
-
     # A dictionary of hashes, which are all different, would only cost.
     plain = [name for name in table.column_names if name != ROW_HASH]
-    write: Any = pq.write_table  # its stub does not know that dictionaries can be named
-    write(table, sink, compression="snappy", use_dictionary=plain, **where)
+    parquet().write_table(table, sink, compression="snappy", use_dictionary=plain, **where)
 
 
 def parquet_bytes(table: "pa.Table") -> bytes:

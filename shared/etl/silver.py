@@ -75,11 +75,12 @@ class _Frame:
 
 
 def refine(raw: Raw, rules: Rules, job_id: str) -> Silver:
-    """Clean ``raw`` by ``rules``; the order of its rows is that of ``_row``."""
+    """Clean ``raw`` by ``rules``; the clean rows are in the order of ``_row``."""
     np = numpy()
     pd = pandas()
     pa = arrow()
 
+    raw = _in_order(raw)
     frame = _cleaned(raw.table, rules)
     unusable = mask(raw.table.column(ERROR).is_valid())
     rejected = unusable.copy()
@@ -110,6 +111,16 @@ def refine(raw: Raw, rules: Rules, job_id: str) -> Silver:
         reasons=_reasons(frame, raw.table, unusable),
         notes=_note_counts(frame, kept),
     )
+
+
+def _in_order(raw: Raw) -> Raw:
+    """Return ``raw`` by ``_row``, which nearly always it is; corrections come in any order."""
+    np = numpy()
+    rows = raw.table.column(ROW).to_numpy()
+    if (rows[1:] > rows[:-1]).all():
+        return raw
+    order = np.argsort(rows, kind="stable")
+    return Raw(raw.table.take(_array(order)), lambda positions: raw.records([int(order[at]) for at in positions]))
 
 
 def _cleaned(raw: "pa.Table", rules: Rules) -> _Frame:

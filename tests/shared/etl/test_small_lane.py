@@ -1,6 +1,7 @@
 """The small lane against the oracle: same rows, values, types, reasons, keys and checksums."""
 
 import json
+import random
 from decimal import Decimal
 
 import pytest
@@ -13,7 +14,7 @@ from shared.errors import LakehouseError
 from shared.etl.generate import generate_blocks
 from shared.etl.gold import build_gold
 from shared.etl.manifest import check_gold
-from shared.etl.reading import read_records
+from shared.etl.reading import Raw, read_records
 from shared.etl.rules import load_rules
 from shared.etl.silver import refine
 
@@ -97,6 +98,20 @@ def test_other_rules_are_followed(change):
     [block] = generate_blocks(600, seed=5, dirty=0.3)
 
     check(read_records([*block, BASE | {"email": None}, BASE | {"email": None, "order_id": "o-2"}], rules), rules)
+
+
+def test_the_order_of_the_raw_rows_does_not_matter():
+    """Their numbers do: who wins among duplicates, and which record a reject came from."""
+    [block] = generate_blocks(400, seed=2, dirty=0.4)
+    raw = read_records(block, RULES)
+    order = random.Random(1).sample(range(400), 400)
+    shuffled = Raw(raw.table.take(order), lambda positions: raw.records([order[at] for at in positions]))
+
+    found, expected = refine(shuffled, RULES, "job"), check(raw)
+
+    assert found.clean.equals(expected.clean)
+    assert found.rejects.equals(expected.rejects)
+    assert found.duplicates.equals(expected.duplicates)
 
 
 def test_a_sum_may_pass_64_bits():
