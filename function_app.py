@@ -8,6 +8,7 @@ from activities.etl import cleaning, finishing, large, noting, publishing, revie
 from api import (
     accounts,
     chat,
+    describing,
     generating,
     gold,
     job_acting,
@@ -28,6 +29,7 @@ for module in (
     chat,
     legacy,
     operations,
+    describing,
     routing,
     generating,
     jobs,

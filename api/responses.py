@@ -33,7 +33,7 @@ DO = {
     "conflict": "Use a new Idempotency-Key for a new request; of a job, look at its state first.",
     "source_changed": "Start a new job for what the file is now.",
     "too_large": "Send less; docs/reference/http-api.md has the limits of each route.",
-    "unsupported_media_type": "Send JSON with `Content-Type: application/json`, in UTF-8; records in a format of the route.",
+    "unsupported_media_type": "Send `Content-Type: application/json; charset=utf-8`, or what else the route reads.",
     "invalid_field": "Correct the fields listed in `fields`.",
     "rate_limited": "Wait for the seconds in Retry-After, then try again.",
     "sql_refused": "Write one SELECT over the tables of the dataset; `reason` says which rule it broke.",
