@@ -91,7 +91,8 @@ def _note_decision(work: JobStep, *, done: bool) -> None:
         record["review"] = {"decision": decision["decision"], "by": decision.get("by", ""), "at": now()}
         if "path" in decision:
             record["review"]["path"] = decision["path"]
+        record["error"] = None
         if done:
-            record["review_due"], record["error"] = False, None
+            record["review_due"] = False
 
     attempts.succeed(work, "cleaning", note)

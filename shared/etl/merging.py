@@ -46,7 +46,8 @@ def corrections(raw: Raw, rejects: "pa.Table") -> Raw:
 
 
 def rejected_again(rejects: "pa.Table", rules: Rules) -> Raw:
-    """Return the rejects as raw rows, as they came: for rules that have changed since."""
+    """Return the rejects as raw rows, as they came, for rules that have changed since; none mends what is no record."""
+    rejects = rejects.filter(compute().invert(compute().starts_with(rejects.column("reasons"), "record.")))
     texts: list[Any] = rejects.column("record").to_pylist()
     records = [json.loads(text) for text in texts]
     raw = read_records(records, rules)
