@@ -35,17 +35,21 @@ def violations(value: Any, schema: dict[str, Any], at: str = "") -> Iterator[str
     if "anyOf" in schema and all(list(violations(value, one, at)) for one in schema["anyOf"]):
         yield f"{at}: {value!r} is none of what may be there"
     if isinstance(value, dict):
-        yield from (f"{at}: {name} is missing" for name in schema.get("required", ()) if name not in value)
-        known = schema.get("properties", {})
-        others = schema.get("additionalProperties", {} if not known else None)
-        for name, child in value.items():
-            if name not in known and others is None:
-                yield f"{at}: {name} is not described"
-            else:
-                yield from violations(child, known.get(name, others), f"{at}.{name}")
+        yield from _in_object(value, schema, at)
     if isinstance(value, list):
         for number, child in enumerate(value):
             yield from violations(child, schema.get("items", {}), f"{at}[{number}]")
+
+
+def _in_object(value: dict[str, Any], schema: dict[str, Any], at: str) -> Iterator[str]:
+    yield from (f"{at}: {name} is missing" for name in schema.get("required", ()) if name not in value)
+    known = schema.get("properties", {})
+    others = schema.get("additionalProperties", {} if not known else None)
+    for name, child in value.items():
+        if name not in known and others is None:
+            yield f"{at}: {name} is not described"
+        else:
+            yield from violations(child, known.get(name, others), f"{at}.{name}")
 
 
 def named(reference: str) -> dict[str, Any]:
