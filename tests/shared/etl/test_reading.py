@@ -355,7 +355,7 @@ for kind, start, piece, times in {cases!r}:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
 def test_memory_does_not_follow_the_input():
-    """Sixty-four megabytes of one value, one line or small records is refused, and a fraction of it is held."""
+    """Thirty-two megabytes of one value, one line or small records is refused, and a fraction of it is held."""
     cases = [
         ("json", b'[{"name":"', b"x", 1 << 20),
         ("json", b"[", b"[", 1 << 20),
@@ -365,7 +365,7 @@ def test_memory_does_not_follow_the_input():
         ("csv", b'user_id,name\n1,"', b"x\n", 1 << 19),
         ("json", b"[{}", b',{"name":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}', 1 << 14),
     ]
-    code = ENDLESS.format(root=str(ROOT), cases=cases, size=64 << 20)
+    code = ENDLESS.format(root=str(ROOT), cases=cases, size=32 << 20)
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240)
 

@@ -65,7 +65,7 @@ def test_each_awkward_value_alone():
     assert silver.counts["input"] == len(records)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.fixed_dictionaries(
