@@ -5,7 +5,7 @@ from typing import TypedDict, cast
 import azure.durable_functions as df
 from durabletask.entities import DurableEntity, EntityInstanceId
 
-from shared.admission import LaneState, Running, Waiting, in_order, instant, later, next_window, position
+from shared.admission import LaneState, Running, Waiting, in_order, instant, later, next_look, next_window, position
 from shared.payloads import Admitted, Leaving, SlotAnswer, SlotCheck, SlotHolder, SlotRequest
 
 bp = df.Blueprint()
@@ -73,7 +73,7 @@ class Admission(DurableEntity):
         now = instant(moment["at"])
         over = [job for job in state["running"] if instant(job["until"]) <= now]
         for job in over:
-            job["until"] = later(moment["at"], state["lease_seconds"])
+            job["until"] = next_look(job, moment["at"], state["lease_seconds"])
         if over:
             holders: list[SlotHolder] = [
                 {"job_id": job["job_id"], "owner": job["owner"], "ticket": job["ticket"]} for job in over
@@ -128,6 +128,7 @@ class Admission(DurableEntity):
                 "job_id": job["job_id"],
                 "owner": job["owner"],
                 "ticket": job["ticket"],
+                "since": at,
                 "until": later(at, state["lease_seconds"]),
             }
             state["running"].append(running)

@@ -11,6 +11,9 @@ AGEING_SECONDS = 60
 FAIR_SHARE = 2.0
 """Steps of priority that each running job costs the other jobs of its owner."""
 
+LONGEST_LEASE = 10
+"""Leases that a job which has run for long gets at once."""
+
 
 class Running(TypedDict):
     """A job that holds a slot; at ``until`` somebody looks whether it is still there."""
@@ -18,6 +21,7 @@ class Running(TypedDict):
     job_id: str
     owner: str
     ticket: str
+    since: str
     until: str
 
 
@@ -54,6 +58,12 @@ def instant(at: str) -> datetime:
 def later(at: str, seconds: float) -> str:
     """Return the time ``seconds`` after ``at``."""
     return (instant(at) + timedelta(seconds=seconds)).isoformat()
+
+
+def next_look(job: Running, at: str, lease_seconds: float) -> str:
+    """Return when to look for a job that may still be there at ``at``: the longer it has run, the later."""
+    age = (instant(at) - instant(job["since"])).total_seconds()
+    return later(at, min(max(age, lease_seconds), LONGEST_LEASE * lease_seconds))
 
 
 def in_order(state: LaneState, at: str) -> list[Waiting]:

@@ -168,6 +168,16 @@ def test_when_a_lease_is_over_somebody_looks_and_until_then_nothing_is_freed() -
     assert [alarm[0].astimezone(UTC) for alarm in lane.alarms[1:]] == [BEGAN + timedelta(seconds=70)]
 
 
+def test_a_job_that_runs_for_hours_is_not_looked_for_every_minute() -> None:
+    """The looks grow rarer with its age, up to ten leases apart: nobody is terminated unseen for longer."""
+    lane = Lane(slots=1, lease=60)
+    lane.request("a")
+    for _ in range(8):
+        lane.do(*lane.alarms[-1][1:])
+    minutes = [(due.astimezone(UTC) - BEGAN) / timedelta(minutes=1) for due, _, _ in lane.alarms]
+    assert minutes == [1, 2, 4, 8, 16, 26, 36, 46, 56]
+
+
 def test_an_alarm_that_comes_twice_is_one() -> None:
     lane = Lane()
     lane.request("a")

@@ -14,8 +14,8 @@ from replaying import Hub, Run, user_function
 from entities.admission import Admission
 from entities.user_progress import UserProgress
 from entities.user_quota import UserQuota
-from orchestrators.lane_upkeep import announce_admission, check_slots
 from orchestrators.etl_job import etl_job
+from orchestrators.lane_upkeep import announce_admission, check_slots
 
 JOB = {"job_id": "j1", "owner": "ana"}
 TERMS: Mapping[str, Any] = {
