@@ -189,7 +189,8 @@ def _restored(content: dict[str, Any]) -> Run:
         output = JobOutput(**content["output"]) if content["output"] else None
         outcome = Outcome(content["state"], output, _error(content["error"]), content["ended_at"])
     else:
-        outcome = Outcome[JobOutput]("failed", None, RunFailedError(LOST, error_code="DRIVER_ERROR"), time.time_ns() // 1_000_000)
+        lost = RunFailedError(LOST, error_code="DRIVER_ERROR")
+        outcome = Outcome[JobOutput]("failed", None, lost, time.time_ns() // 1_000_000)
     return Run(
         RunRequest(**content["request"]),
         content["number"],
