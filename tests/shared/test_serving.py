@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from mariadb import INSTALLED, mariadb
@@ -103,7 +104,9 @@ def test_a_load_that_breaks_leaves_nothing(store: Store) -> None:
     """All tables of a job or none: readers never see orders without their users."""
     tables = dict(gold("broken", 50))
     facts = tables["fact_orders"].to_table()
-    tables["fact_orders"] = ds.dataset(facts.set_column(0, facts.schema.field(0), [[None] * len(facts)]))
+    at = facts.schema.get_field_index("order_id")
+    nobody = pa.nulls(len(facts), pa.string())
+    tables["fact_orders"] = ds.dataset(facts.set_column(at, pa.field("order_id", pa.string()), nobody))
     with pytest.raises(ServingError):
         store.door.load(tables)
     assert set(store.counts("broken").values()) == {0}
