@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from shared.errors import LakeError
+from shared.errors import LostRowsError
 from shared.lake import open_lake
 from shared.lake_files import exists, read_bytes, replacing, url_of, write_bytes
 
@@ -59,11 +59,12 @@ def note_staged(folder: str, staged: Staged) -> None:
     """Say that what ``staged`` lists is complete.
 
     Raises:
-        LakeError: rows were lost on the way; nothing is noted.
+        LostRowsError: rows were lost on the way; nothing is noted.
     """
     counts = staged["counts"]
-    if counts["input"] != counts["cleaned"] + counts["rejected"] + counts["duplicates"]:
-        raise LakeError(f"Rows were lost: {counts} in {folder}; nothing is published.")
+    found = counts["cleaned"] + counts["rejected"] + counts["duplicates"]
+    if counts["input"] != found:
+        raise LostRowsError(folder, expected=counts["input"], found=found)
     write_bytes(f"{folder}/{NOTE}", json.dumps(staged, sort_keys=True).encode())
 
 
