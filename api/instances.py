@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import azure.durable_functions as df
 import grpc
@@ -19,10 +18,11 @@ LAST_LOOK_SECONDS = 1.0
 """Between two looks at a running orchestration; its end wakes a waiter at once."""
 
 
-async def begin(client: df.DurableFunctionsClient, name: str, payload: Any, instance_id: str) -> None:
-    """Begin an orchestration; where a twin of the request was first, there is one all the same."""
+@contextlib.contextmanager
+def beginning_once() -> Generator[None]:
+    """Let a twin of the request be first: where an orchestration has the id already, there is one all the same."""
     try:
-        await client.schedule_new_orchestration(name, input=payload, instance_id=instance_id)
+        yield
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
             raise

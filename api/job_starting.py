@@ -8,7 +8,7 @@ from typing import Any, Literal
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.instances import begin, is_to_begin
+from api.instances import beginning_once, is_to_begin
 from api.responses import RETRY_AFTER_SECONDS, reply
 from api.starting import origin
 from api.submissions import Order, Upload, nothing_at_path, read_bronze_path
@@ -54,7 +54,8 @@ async def start_job(client: df.DurableFunctionsClient, caller: Caller, order: Or
 async def begin_job(client: df.DurableFunctionsClient, record: JobRecord) -> None:
     """Begin the job's orchestration, or a new run of it."""
     job: Job = {"job_id": record["id"], "owner": record["owner"]}
-    await begin(client, "etl_job", job, record["id"])
+    with beginning_once():
+        await client.schedule_new_orchestration("etl_job", input=job, instance_id=record["id"])
 
 
 def accepted(req: func.HttpRequest, started: Started) -> func.HttpResponse:

@@ -144,6 +144,7 @@ def _shown(name: str, value: Any) -> Any:
         if name in PERSONAL or not isinstance(value, int | float):
             return "***"
         return value if abs(value) < 10**15 else "***"
+    value = value.encode(errors="replace").decode()  # half a surrogate pair may be what it was rejected for
     if name in PERSONAL or "@" in value or (name not in _NUMBERED and _LONG_NUMBER.search(value)):
         return mask(value)
     return value[:MAX_SHOWN]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.instances import begin, is_to_begin
+from api.instances import beginning_once, is_to_begin
 from api.requests import client_address
 from api.responses import RETRY_AFTER_SECONDS, reply
 from shared.conversations import Record, conversations
@@ -41,7 +41,8 @@ async def start_conversation(
         record["status"] == "processing" and await is_to_begin(client, record["id"], record["created_at"])
     ):
         turn: Turn = {"conversation_id": record["id"], "turn": record["turn"], "owner": record["owner"]}
-        await begin(client, "conversation", turn, record["id"])
+        with beginning_once():
+            await client.schedule_new_orchestration("conversation", input=turn, instance_id=record["id"])
     return record
 
 
