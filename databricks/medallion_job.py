@@ -566,13 +566,13 @@ def run(
             table.write.format(form).mode("overwrite").save(f"{output}/{name}")
         return spark.read.format(form).load(f"{output}/{name}")
 
-    tables: dict[str, DataFrame] = {}
+    records: int | None = None
     if steps == "gold":
         tables = {name: stored(name) for name in ("silver", "rejects", "duplicates")}
     else:
         graded = stored("graded", grade(spark.read.parquet(_place(input_url)), rules), "parquet")
         tables = {name: stored(name, table) for name, table in silver_tables(graded, rules, job_id).items()}
-        _see_that_none_is_lost(graded, tables)
+        records = graded.count()
         remove(f"{output}/graded")
     if steps != "silver":
         for name, table in dimensions(tables["silver"]).items():
@@ -582,6 +582,8 @@ def run(
         if broken := broken_constraints(tables, rules):
             raise ConstraintError(f"Gold is not what the rules declare: {'; '.join(broken)}.")
     manifest = manifest_of(tables, rules, job_id)
+    if records not in {None, manifest["counts"]["input"]}:
+        raise ConstraintError(f"Of {records} records came {manifest['counts']['input']} rows.")
     text = spark.sql("SELECT :text AS value", args={"text": json.dumps(manifest)})
     text.coalesce(1).write.mode("overwrite").text(f"{output}/manifest")
     return manifest
@@ -590,12 +592,6 @@ def run(
 def _place(url: str) -> str:
     """Return ``url`` as Spark reads it: of a local file it wants the path, and decodes nothing."""
     return unquote(urlsplit(url).path) if url.startswith("file:") else url
-
-
-def _see_that_none_is_lost(graded: DataFrame, tables: dict[str, DataFrame]) -> None:
-    records, rows = graded.count(), sum(table.count() for table in tables.values())
-    if records != rows:
-        raise ConstraintError(f"Of {records} records came {rows} rows.")
 
 
 # COMMAND ----------
