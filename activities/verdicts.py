@@ -14,11 +14,14 @@ from shared.errors import (
     LakehouseError,
     ModelUnavailableError,
     RecordUnavailableError,
+    ServingUnavailableError,
     WarehouseUnavailableError,
 )
 from shared.payloads import Failure, Verdict
 
 logger = logging.getLogger(__name__)
+
+WORTH_REPEATING = (ModelUnavailableError, WarehouseUnavailableError, RecordUnavailableError, ServingUnavailableError)
 
 
 def verdict[**P, V: Verdict](activity: Callable[P, V]) -> Callable[P, V]:
@@ -30,7 +33,7 @@ def verdict[**P, V: Verdict](activity: Callable[P, V]) -> Callable[P, V]:
             return activity(*args, **kwargs)
         except LakehouseError as error:
             failure: Failure = {"code": error.code, "message": str(error), "again": False}
-            if isinstance(error, ModelUnavailableError | WarehouseUnavailableError | RecordUnavailableError):
+            if isinstance(error, WORTH_REPEATING):
                 failure["again"] = True
                 after: float | None = getattr(error, "retry_after", None)
                 if after is not None:

@@ -1,7 +1,6 @@
 """Following a conversation: where it stands, and waiting until it stands elsewhere."""
 
 import asyncio
-import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -9,18 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import azure.durable_functions as df
-import grpc
 from durabletask.client import OrchestrationState
 
+from api.instances import ENDED, wait_for_news
 from api.requests import not_found
-from api.starting import ENDED
 from shared.conversations import DatabricksJob, Record, conversations
 from shared.identity import Caller
 from shared.payloads import Progress
-
-FIRST_LOOK_SECONDS = 0.25
-LAST_LOOK_SECONDS = 1.0
-"""Between two looks at a running conversation; its end wakes a waiter at once."""
 
 NOT_STARTED_AFTER = timedelta(minutes=1)
 """A record that no orchestration has taken by then will not be taken."""
@@ -110,39 +104,12 @@ async def read_record(caller: Caller, conversation_id: str) -> Record:
 
 async def wait_for_change(client: df.DurableFunctionsClient, record: Record, since: int, seconds: int) -> None:
     """Return when the conversation is past version ``since``, has ended, or ``seconds`` are over."""
-    conversation_id = record["id"]
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    end = asyncio.create_task(wait_for_end(client, conversation_id, seconds))
-    pause = FIRST_LOOK_SECONDS
-    try:
-        while (left := deadline - loop.time()) > 0:
-            await _either(end, min(pause, left))
-            if end.done() and end.result():
-                break
-            state = await client.get_orchestration_state(conversation_id)
-            said: Progress | None = state.get_custom_status() if state else None
-            if said and _version(record, said["version"]) > since:
-                break
-            pause = min(LAST_LOOK_SECONDS, pause * 1.5)
-    finally:
-        end.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await end
 
+    def is_news(state: OrchestrationState | None) -> bool:
+        said: Progress | None = state.get_custom_status() if state else None
+        return said is not None and _version(record, said["version"]) > since
 
-async def wait_for_end(client: df.DurableFunctionsClient, conversation_id: str, seconds: int) -> bool:
-    """Return True when the conversation has ended; False when ``seconds`` are over or the hub cannot tell."""
-    try:
-        await client.wait_for_orchestration_completion(conversation_id, fetch_payloads=False, timeout=seconds)
-    except (TimeoutError, grpc.aio.AioRpcError):
-        return False
-    return True
-
-
-async def _either(end: asyncio.Task[bool], seconds: float) -> None:
-    """Wait for ``end`` or for ``seconds``; an end that could not be told is not waited for twice."""
-    await (asyncio.sleep(seconds) if end.done() else asyncio.wait({end}, timeout=seconds))
+    await wait_for_news(client, record["id"], seconds, is_news)
 
 
 def status_body(snapshot: Snapshot) -> dict[str, Any]:

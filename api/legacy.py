@@ -7,7 +7,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from api.chat import MAX_QUESTION, MAX_USER_ID
-from api.following import Snapshot, look, status_body, wait_for_end
+from api.following import Snapshot, look, status_body
+from api.instances import wait_for_end
 from api.requests import Fields, read_fields, read_idempotency_key
 from api.responses import ConversationFailedError, answering, reply
 from api.starting import Question, accepted, start_conversation

@@ -11,11 +11,12 @@ from durabletask.client import OrchestrationState
 
 from api.dependencies import health
 from api.following import read_record
+from api.instances import ENDED
+from api.job_following import read_job
 from api.requests import not_found, read_id
 from api.responses import RETRY_AFTER_SECONDS, SECURITY_HEADERS, answering, reply
-from api.starting import ENDED
-from shared.errors import ForbiddenError
-from shared.identity import identify
+from shared.errors import ForbiddenError, NotFoundError
+from shared.identity import Caller, identify
 
 bp = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)  # who may is decided by `identify`
 logger = logging.getLogger(__name__)
@@ -27,14 +28,15 @@ logger = logging.getLogger(__name__)
 async def get_instance(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Return an orchestration of the caller's in the shape of Durable Functions' own status route."""
     caller = await asyncio.to_thread(identify, req.headers)
-    record = await read_record(caller, read_id(req, "instance_id"))
-    orchestration = await client.get_orchestration_state(record["id"])
+    instance_id = read_id(req, "instance_id")
+    await _check_own(caller, instance_id)
+    orchestration = await client.get_orchestration_state(instance_id)
     if orchestration is None:
         raise not_found()
     body = _instance(orchestration)
     if orchestration.runtime_status.name in ENDED:
         return reply(body)
-    location = f"/api/instances/{record['id']}"
+    location = f"/api/instances/{instance_id}"
     return reply(body, 202, headers={"Location": location, "Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
@@ -46,7 +48,7 @@ async def get_instance_management(req: func.HttpRequest, client: df.DurableFunct
     caller = await asyncio.to_thread(identify, req.headers)
     instance_id = read_id(req, "instance_id")
     if not caller.is_admin:
-        await read_record(caller, instance_id)  # what is not theirs, they are not told of
+        await _check_own(caller, instance_id)  # what is not theirs, they are not told of
         raise ForbiddenError("Only administrators may see the management URLs.")
     if await client.get_orchestration_state(instance_id, fetch_payloads=False) is None:
         raise not_found()
@@ -80,6 +82,18 @@ async def get_favicon(req: func.HttpRequest) -> func.HttpResponse:
     """Keep browsers from logging an error."""
     del req
     return func.HttpResponse(status_code=204, headers=SECURITY_HEADERS | {"Cache-Control": "max-age=86400"})
+
+
+async def _check_own(caller: Caller, instance_id: str) -> None:
+    """Let pass the ids of the caller's conversations and jobs alone.
+
+    Raises:
+        NotFoundError: it is neither.
+    """
+    try:
+        await read_record(caller, instance_id)
+    except NotFoundError:
+        await read_job(caller, instance_id)
 
 
 def _instance(state: OrchestrationState) -> dict[str, Any]:

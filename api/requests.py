@@ -47,15 +47,35 @@ class Fields:
             self.refuse(name, problem)
         return text
 
-    def whole_number(self, name: str, *, default: int, highest: int) -> int:
-        """Return a whole number from 0 to ``highest``."""
+    def whole_number(self, name: str, *, default: int, highest: int, lowest: int = 0) -> int:
+        """Return a whole number from ``lowest`` to ``highest``."""
         value = self._body.get(name)
         if value is None:
             return default
-        if type(value) is not int or not 0 <= value <= highest:  # a bool is an int, too
-            self.refuse(name, f"It must be a whole number from 0 to {highest}.")
+        if type(value) is not int or not lowest <= value <= highest:  # a bool is an int, too
+            self.refuse(name, f"It must be a whole number from {lowest} to {highest}.")
             return default
         return value
+
+    def share(self, name: str, *, default: float) -> float:
+        """Return a number from 0 to 1."""
+        value = self._body.get(name)
+        if value is None:
+            return default
+        if type(value) not in {int, float} or not 0 <= value <= 1:
+            self.refuse(name, "It must be a number from 0 to 1.")
+            return default
+        return float(value)
+
+    def choice[C: str](self, name: str, choices: Mapping[str, C], *, default: C) -> C:
+        """Return the one of ``choices`` that is named."""
+        value = self._body.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, str) or value not in choices:
+            self.refuse(name, f"It must be one of {', '.join(choices)}.")
+            return default
+        return choices[value]
 
     def refuse(self, name: str, problem: str) -> None:
         """Note what is wrong with a field; ``check`` tells."""
@@ -81,8 +101,8 @@ def header(req: func.HttpRequest, name: str) -> str | None:
     return cast("Mapping[str, str]", req.headers).get(name)
 
 
-def read_fields(req: func.HttpRequest) -> Fields:
-    """Return the fields of the JSON object in the body.
+def read_fields(req: func.HttpRequest, body: bytes | None = None) -> Fields:
+    """Return the fields of the JSON object in the body, or in the part of it that is given.
 
     The media type must say JSON: that also keeps other sites' pages from posting here without asking first (CORS).
 
@@ -93,7 +113,7 @@ def read_fields(req: func.HttpRequest) -> Fields:
     """
     if not _JSON.fullmatch((header(req, "content-type") or "").strip()):
         raise MediaTypeError("The body is not sent as Content-Type: application/json (charset=utf-8).")
-    body: bytes = req.get_body()
+    body = req.get_body() if body is None else body
     if len(body) > MAX_BODY_BYTES:
         raise TooLargeError(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB.")
     try:

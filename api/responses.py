@@ -30,14 +30,18 @@ DO = {
     "unauthenticated": "Send `Authorization: Bearer <token>` with a token from POST /login or Entra ID.",
     "forbidden": "Ask an administrator of this app.",
     "not_found": "Check the id and whose token you send; conversations expire, by default a day after their end.",
-    "conflict": "Use a new Idempotency-Key for a new question.",
-    "too_large": "Send less: a question has at most 4,000 characters.",
-    "unsupported_media_type": "Send JSON with `Content-Type: application/json; charset=utf-8`.",
+    "conflict": "Use a new Idempotency-Key for a new request; of a job, look at its state first.",
+    "source_changed": "Start a new job for what the file is now.",
+    "too_large": "Send less; docs/reference/http-api.md has the limits of each route.",
+    "unsupported_media_type": "Send `Content-Type: application/json; charset=utf-8`, or what else the route reads.",
     "invalid_field": "Correct the fields listed in `fields`.",
     "rate_limited": "Wait for the seconds in Retry-After, then try again.",
     "sql_refused": "Write one SELECT over the tables of the dataset; `reason` says which rule it broke.",
     "settings_missing": "The operator of this app must complete its settings; see docs/reference/settings.md.",
     "catalog_invalid": "The operator of this app must correct its catalogue.",
+    "rules_invalid": "The operator of this app must correct shared/etl/rules.yaml.",
+    "gold_invalid": "Tell the operator of this app the id of the job; nothing was published.",
+    "rows_lost": "Retry the job; nothing was published.",
     "model_failed": "Ask again, or ask in other words.",
     "model_unavailable": "Try again in a moment.",
     "query_failed": "Ask in other words; the conversation's record has the SQL that was tried.",
@@ -46,10 +50,17 @@ DO = {
     "record_failed": "The operator of this app must look at its log, under `request_id`.",
     "record_unavailable": "Try again in a moment.",
     "lake_failed": "Ask again; if it stays, tell the operator of this app the `request_id`.",
+    "serving_failed": "The operator of this app must look at the serving database; then retry the job.",
+    "serving_unavailable": "Retry the job in a moment.",
     "hub_unavailable": "Try again in a moment.",
     "keys_unavailable": "Try again in a moment.",
-    "not_started": "Ask again.",
-    "terminated": "Ask again.",
+    "not_started": "Ask again, or retry the job.",
+    "terminated": "Ask again, or retry the job.",
+    "cancelled": "Retry the job, if it was not to be cancelled.",
+    "quota_exceeded": "Wait for jobs to end, or for the next day (UTC), then retry the job.",
+    "queue_full": "Retry the job later.",
+    "review_expired": "Retry the job, and decide about its rejects.",
+    "review_exhausted": "Correct the records, and start a new job with them.",
     "internal_error": "Try again; if it stays, tell the operator of this app the `request_id`.",
 }
 """What a caller can do about each code."""
@@ -67,6 +78,15 @@ def _every(kind: type[LakehouseError]) -> Iterator[type[LakehouseError]]:
 
 STATUSES = {kind.code: kind.http_status for kind in _every(LakehouseError)}
 """The HTTP status of each code."""
+
+ENDINGS = {
+    "cancelled": HTTPStatus.CONFLICT,
+    "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "review_expired": HTTPStatus.CONFLICT,
+    "review_exhausted": HTTPStatus.CONFLICT,
+}
+"""The HTTP status of ends that a job alone can have, for those who wait for it; of any other it is 500."""
 
 type Handler[**P] = Callable[P, Awaitable[func.HttpResponse]]
 
@@ -116,10 +136,19 @@ class ConversationFailedError(LakehouseError):
         self.ended_by = ended_by
 
 
+class JobFailedError(LakehouseError):
+    """A job that was waited for ended without its Gold; ``ended_by`` is the code to answer with."""
+
+    def __init__(self, job_id: str, ended_by: str, message: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.ended_by = ended_by
+
+
 def problem(error: LakehouseError, request_id: str) -> func.HttpResponse:
     """Return the error body of ``error``, and the headers that go with it."""
-    code = error.ended_by if isinstance(error, ConversationFailedError) else error.code
-    status = STATUSES.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = error.ended_by if isinstance(error, ConversationFailedError | JobFailedError) else error.code
+    status = STATUSES.get(code) or ENDINGS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)
     body: dict[str, Any] = {
         "status": "error",
         "error": str(error),
@@ -135,6 +164,8 @@ def problem(error: LakehouseError, request_id: str) -> func.HttpResponse:
             body["reason"] = error.reason
         case ConversationFailedError():
             body["conversation_id"] = error.conversation_id
+        case JobFailedError():
+            body["jobId"] = error.job_id
         case UnauthenticatedError():
             headers["WWW-Authenticate"] = "Bearer"
         case _:

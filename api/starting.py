@@ -1,15 +1,12 @@
 """Starting a conversation: a token of the caller's allowance, a record, one orchestration."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 import azure.functions as func
-import grpc
 
+from api.instances import beginning_once, is_to_begin
 from api.requests import client_address
 from api.responses import RETRY_AFTER_SECONDS, reply
 from shared.conversations import Record, conversations
@@ -18,8 +15,6 @@ from shared.ids import derived_id, fingerprint, new_id
 from shared.payloads import Turn
 from shared.rate_limit import Allowance, rate_limits
 from shared.settings import settings
-
-FORGOTTEN_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +37,12 @@ async def start_conversation(
         ConflictError: ``key`` was used for another question.
     """
     record = await asyncio.to_thread(_create, caller, client_address(req), question, key)
-    if key is None or await _is_to_start(client, record):
-        await _schedule(client, record)
+    if key is None or (
+        record["status"] == "processing" and await is_to_begin(client, record["id"], record["created_at"])
+    ):
+        turn: Turn = {"conversation_id": record["id"], "turn": record["turn"], "owner": record["owner"]}
+        with beginning_once():
+            await client.schedule_new_orchestration("conversation", input=turn, instance_id=record["id"])
     return record
 
 
@@ -89,38 +88,3 @@ def _create(caller: Caller, address: str, question: Question, key: str | None) -
             }
         ),
     )
-
-
-async def _is_to_start(client: df.DurableFunctionsClient, record: Record) -> bool:
-    """Whether no orchestration has taken the conversation of a repeated request yet."""
-    if record["status"] != "processing":
-        return False
-    state = await client.get_orchestration_state(record["id"], fetch_payloads=False)
-    if state is None:
-        return True
-    # The record of an earlier use of the key has expired, its orchestration is still known: it makes room.
-    last = state.last_updated_at.replace(tzinfo=UTC)
-    if state.runtime_status.name in ENDED and last + FORGOTTEN_AFTER < datetime.fromisoformat(record["created_at"]):
-        await client.purge_orchestration(record["id"])
-        return True
-    return False
-
-
-ENDED = frozenset({"COMPLETED", "FAILED", "TERMINATED"})
-"""Names of the states in which an orchestration stays."""
-
-
-async def _schedule(client: df.DurableFunctionsClient, record: Record) -> None:
-    turn: Turn = {"conversation_id": record["id"], "turn": record["turn"], "owner": record["owner"]}
-    with _already_there():
-        await client.schedule_new_orchestration("conversation", input=turn, instance_id=record["id"])
-
-
-@contextmanager
-def _already_there() -> Generator[None]:
-    """Let a twin of the request be first."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
-            raise

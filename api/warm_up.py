@@ -29,14 +29,20 @@ def _open_doors() -> None:
     from shared.cosmos import container
     from shared.databricks import lane, preferred_lane
     from shared.databricks.client import workspace
+    from shared.etl.rules import load_rules
+    from shared.jobs import jobs
     from shared.lake import open_lake
     from shared.model import client
+    from shared.serving import serving_store
     from shared.settings import settings
     from shared.sql_guard import guard_sql
 
-    for module in ("pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"):
+    for module in ("pandas", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"):
         import_module(module)
     conversations()
+    jobs()
+    load_rules()
+    serving_store()
     container("limits")
     dataset = load_dataset(settings().chat_dataset)
     table = dataset.tables[0]

@@ -8,16 +8,24 @@ from shared.payloads import ProgressItem
 bp = df.Blueprint()
 
 MAX_ITEMS = 50
+ENDED = ("completed", "failed", "cancelled")
 
 
 @bp.entity_trigger(context_name="context", entity_name="user_progress")
 class UserProgress(DurableEntity):
-    """The last ``MAX_ITEMS`` pieces of work of one user, the one heard of last first."""
+    """Up to ``MAX_ITEMS`` pieces of work of one user, the one heard of last first.
+
+    Where there are more, those that ended longest ago go first: what runs is what the user asks about.
+    """
 
     def advance(self, item: ProgressItem) -> None:
         """Put ``item`` on top, in place of what was known of it."""
         others = [known for known in self.items() if known["id"] != item["id"]]
-        self.set_state([item, *others][:MAX_ITEMS])
+        known = [item, *others]
+        if len(known) > MAX_ITEMS:
+            ended = [one for one in known[1:] if one["state"] in ENDED]
+            known.remove(ended[-1] if ended else known[-1])
+        self.set_state(known)
 
     def items(self) -> list[ProgressItem]:
         """Return what is remembered; an unknown user has done nothing."""

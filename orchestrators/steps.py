@@ -1,6 +1,6 @@
 """How orchestrators call activities: with patience for what is busy, and an end for what is broken."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,8 @@ PAUSES = (1, 2, 4, 8, 16)
 LONGEST_PAUSE = 120
 
 type Steps[T] = Generator[task.Task[Any], Any, T]
+type Wait = Callable[[task.Task[Any]], Steps[Any]]
+"""How to wait for a task, where more than its end matters."""
 
 
 class StepFailedError(Exception):
@@ -26,13 +28,18 @@ class StepFailedError(Exception):
         self.message = message
 
 
-def step(ctx: task.OrchestrationContext, activity: str, payload: Any) -> Steps[Any]:
+def simply(one: task.Task[Any]) -> Steps[Any]:
+    """Wait for ``one``, whatever else happens."""
+    return (yield one)
+
+
+def step(ctx: task.OrchestrationContext, activity: str, payload: Any, *, wait: Wait = simply) -> Steps[Any]:
     """Call ``activity``; while its service is busy, wait as long as that asks, on a durable timer.
 
     Raises:
         StepFailedError: the activity's verdict is a failure that repeating does not mend, or it stayed busy.
     """
-    verdict = yield ctx.call_activity(activity, input=payload, retry_policy=RETRY)
+    verdict = yield from wait(ctx.call_activity(activity, input=payload, retry_policy=RETRY))
     for pause in PAUSES:
         failure: Failure | None = verdict.get("failure")
         if failure is None:
@@ -40,8 +47,8 @@ def step(ctx: task.OrchestrationContext, activity: str, payload: Any) -> Steps[A
         if not failure["again"]:
             break
         seconds = min(max(failure.get("retry_after", pause), 0.1), LONGEST_PAUSE)
-        yield ctx.create_timer(timedelta(seconds=seconds))
-        verdict = yield ctx.call_activity(activity, input=payload, retry_policy=RETRY)
+        yield from wait(ctx.create_timer(timedelta(seconds=seconds)))
+        verdict = yield from wait(ctx.call_activity(activity, input=payload, retry_policy=RETRY))
     if "failure" in verdict:
         raise StepFailedError(verdict["failure"]["code"], verdict["failure"]["message"])
     return verdict

@@ -22,6 +22,7 @@ class _Container(NamedTuple):
 
 CONTAINERS = {
     "conversations": _Container("/partition_key", -1),
+    "jobs": _Container("/owner", -1),
     "limits": _Container("/id", 3_600),
 }
 

@@ -6,6 +6,7 @@
     │   ├── ForbiddenError         403 forbidden
     │   ├── NotFoundError          404 not_found          (unknown and foreign alike)
     │   ├── ConflictError          409 conflict
+    │   │   └── SourceChangedError 409 source_changed       (Bronze is not what the job was accepted with)
     │   ├── TooLargeError          413 too_large
     │   ├── MediaTypeError         415 unsupported_media_type
     │   ├── InvalidFieldError      422 invalid_field
@@ -13,6 +14,8 @@
     ├── SqlRefusedError            422 sql_refused        (the guard said no; `reason` says why)
     ├── SettingsError              500 settings_missing
     ├── CatalogError               500 catalog_invalid
+    ├── RulesError                 500 rules_invalid        (the ETL's rule file does not hold together)
+    ├── GoldError                  500 gold_invalid         (a table breaks its own constraints; nothing is published)
     ├── ModelError                 502 model_failed
     │   └── ModelUnavailableError  503 model_unavailable  (nothing happened; worth repeating)
     ├── QueryError                 502 query_failed
@@ -21,6 +24,9 @@
     ├── RecordError                500 record_failed
     │   └── RecordUnavailableError 503 record_unavailable (worth repeating)
     ├── LakeError                  500 lake_failed
+    │   └── LostRowsError          500 rows_lost            (a copy is not complete; nothing is published)
+    ├── ServingError               500 serving_failed
+    │   └── ServingUnavailableError 503 serving_unavailable (nothing was loaded; worth repeating)
     ├── HubUnavailableError        503 hub_unavailable      (the task hub cannot be reached; worth repeating)
     └── KeysUnavailableError       503 keys_unavailable     (the keys that check tokens cannot be fetched)
 
@@ -73,6 +79,15 @@ class ConflictError(RequestError):
 
     code = "conflict"
     http_status = HTTPStatus.CONFLICT
+
+
+class SourceChangedError(ConflictError):
+    """Somebody changed Bronze under a job."""
+
+    code = "source_changed"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is not what it was when the job was accepted; start a new job for what it is now.")
 
 
 class TooLargeError(RequestError):
@@ -140,6 +155,18 @@ class CatalogError(LakehouseError):
     code = "catalog_invalid"
 
 
+class RulesError(LakehouseError):
+    """The ETL's rule file cannot be read, or does not hold together."""
+
+    code = "rules_invalid"
+
+
+class GoldError(LakehouseError):
+    """A Gold table does not hold what the rules declare of it; it must not be published."""
+
+    code = "gold_invalid"
+
+
 class ModelError(LakehouseError):
     """The language model answered with something that cannot be used."""
 
@@ -200,6 +227,28 @@ class LakeError(LakehouseError):
     """The lake could not be read or written."""
 
     code = "lake_failed"
+
+
+class ServingError(LakehouseError):
+    """A serving store refused what was to be loaded."""
+
+    code = "serving_failed"
+
+
+class ServingUnavailableError(ServingError):
+    """A serving store cannot be reached, or is busy; nothing was loaded."""
+
+    code = "serving_unavailable"
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class LostRowsError(LakeError):
+    """A table was copied and has not the rows that it had; nothing may be published."""
+
+    code = "rows_lost"
+
+    def __init__(self, path: str, *, expected: int, found: int) -> None:
+        super().__init__(f"{path} has {found} rows and should have {expected}; retry the job.")
 
 
 class HubUnavailableError(LakehouseError):

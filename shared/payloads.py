@@ -7,6 +7,22 @@ verdict, a path in the lake; never rows, prompts or message lists).
 from typing import Literal, NotRequired, TypedDict
 
 type State = Literal["analyzing", "generating_sql", "executing", "answering", "finishing", "completed", "failed"]
+type JobLane = Literal["small", "large"]
+type JobState = Literal[
+    "queued",
+    "measuring",
+    "routing",
+    "cleaning",
+    "awaiting_review",
+    "modelling",
+    "publishing",
+    "serving",
+    "reporting",
+    "completed",
+    "failed",
+    "cancelled",
+]
+type DeadlineState = Literal["on_track", "at_risk", "breached"]
 
 
 class Failure(TypedDict):
@@ -119,7 +135,224 @@ class ProgressItem(TypedDict):
     """One piece of work of a user, as ``user_progress`` remembers it. ``at`` is ISO 8601 in UTC."""
 
     id: str
-    kind: Literal["chat"]
-    state: State
+    kind: Literal["chat", "etl"]
+    state: State | JobState
     percentage: int
     at: str
+    name: NotRequired[str]
+    lane: NotRequired[JobLane | None]
+
+
+class Job(TypedDict):
+    """One ETL job: the input of ``etl_job`` and of the activities that need no more."""
+
+    job_id: str
+    owner: str
+
+
+class LaneTerms(TypedDict):
+    """What a lane promises and allows."""
+
+    slots: int
+    deadline_seconds: int
+    window_seconds: int
+
+
+class JobTerms(TypedDict):
+    """What holds for one run of a job, and what earlier runs have done already. ``run`` counts them from 1."""
+
+    name: str
+    priority: int
+    declared_count: int
+    window: Literal["now", "window"]
+    small_limit: int
+    lanes: dict[JobLane, LaneTerms]
+    lease_seconds: int
+    review_seconds: int
+    quota: "QuotaLimits"
+    run: int
+    measured_count: int | None
+    silver_done: bool
+    review_due: bool
+    gold_done: bool
+    published: bool
+
+
+class JobBegun(Verdict):
+    """What ``begin_job`` says."""
+
+    terms: JobTerms
+
+
+class JobStep(TypedDict):
+    """One step of one attempt at a job: the input of its activities. ``handle`` finds a run on Databricks again."""
+
+    job_id: str
+    owner: str
+    lane: JobLane
+    attempt: str
+    handle: NotRequired[str]
+    run_id: NotRequired[int]
+    review: NotRequired["ReviewDecision"]
+
+
+class Measured(Verdict):
+    """How many rows the source really has."""
+
+    count: NotRequired[int]
+
+
+class Refined(Verdict):
+    """What Silver came to. ``review``: too many rows were rejected to go on unasked."""
+
+    review: NotRequired[bool]
+    rejected: NotRequired[int]
+
+
+class LargeStatus(Refined):
+    """Where one run of the large lane stands, and what it came to; ``cause`` as in ``QueryStatus``."""
+
+    state: NotRequired[Literal["running", "succeeded", "failed"]]
+    handle: NotRequired[str]
+    run_id: NotRequired[int]
+    cause: NotRequired[Literal["infrastructure", "final"]]
+    code: NotRequired[str]
+    message: NotRequired[str]
+    seconds: NotRequired[float]
+
+
+class JobNote(TypedDict):
+    """News of a job for its record. Only what is given changes."""
+
+    job_id: str
+    owner: str
+    state: NotRequired[JobState]
+    lane: NotRequired[JobLane]
+    percentage: NotRequired[int]
+    queue_position: NotRequired[int | None]
+    expected_seconds: NotRequired[int]
+    due_at: NotRequired[str]
+    deadline: NotRequired[DeadlineState]
+    ended_attempt: NotRequired[str]
+    outcome: NotRequired[Literal["failed", "cancelled", "escalated"]]
+    code: NotRequired[str]
+    message: NotRequired[str]
+
+
+class ReviewDecision(TypedDict):
+    """The event ``review``: what to do with the rejects. ``path``: corrections of them, for a replay."""
+
+    decision: Literal["accept", "replay"]
+    path: NotRequired[str]
+    by: NotRequired[str]
+
+
+class JobProgress(TypedDict):
+    """The custom status of a job: below 2 KB; ``percentage`` and ``version`` never fall."""
+
+    state: JobState
+    lane: JobLane | None
+    percentage: int
+    version: int
+
+
+class JobOutcome(TypedDict):
+    """The output of ``etl_job``."""
+
+    job_id: str
+    state: Literal["completed", "cancelled"]
+
+
+class SlotRequest(TypedDict):
+    """A job asks ``admission`` for a slot. ``ticket`` tells one run of it from the next.
+
+    ``at`` is ISO 8601 in UTC; entities tell the time by it.
+    """
+
+    job_id: str
+    owner: str
+    ticket: str
+    priority: int
+    at: str
+    slots: int
+    lease_seconds: int
+    window_seconds: NotRequired[int]
+
+
+class SlotAnswer(TypedDict):
+    """Whether the job may run now; if not, its place in the queue, from 1."""
+
+    admitted: bool
+    position: int
+
+
+class Admitted(TypedDict):
+    """A waiting job that may run now: the input of ``announce_admission``."""
+
+    job_id: str
+    lane: str
+
+
+class Leaving(TypedDict):
+    """A run of a job that needs no slot any more."""
+
+    job_id: str
+    ticket: str
+    at: str
+
+
+class SlotHolder(TypedDict):
+    """A run of a job that holds a slot."""
+
+    job_id: str
+    owner: str
+    ticket: str
+
+
+class SlotCheck(TypedDict):
+    """Jobs whose lease is over: the input of ``check_slots``."""
+
+    lane: str
+    jobs: list[SlotHolder]
+
+
+class LostJobs(Verdict):
+    """Those of the jobs that do not run any more."""
+
+    jobs: NotRequired[list[SlotHolder]]
+
+
+class QuotaLimits(TypedDict):
+    """What one user may use."""
+
+    concurrent_jobs: int
+    rows: int
+    databricks_seconds: int
+
+
+class QuotaRequest(TypedDict):
+    """A job asks ``user_quota`` for a share of the day. ``at`` is ISO 8601 in UTC."""
+
+    job_id: str
+    at: str
+    rows: int
+    databricks_seconds: int
+    limits: QuotaLimits
+
+
+class QuotaAnswer(TypedDict):
+    """Whether there was enough left; if not, of what there was not, and when there is again."""
+
+    granted: bool
+    lacking: NotRequired[str]
+    retry_after: NotRequired[int]
+    remaining: QuotaLimits
+
+
+class QuotaUse(TypedDict):
+    """What a job really used: the input of ``settle``."""
+
+    job_id: str
+    at: str
+    rows: int
+    databricks_seconds: int

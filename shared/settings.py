@@ -35,6 +35,10 @@ class Settings:
     """The SQL warehouse (statement lane), preferred where it is set."""
     databricks_lane: str = ""
     """``statement`` or ``job``, where both are set up; empty: the warehouse where there is one."""
+    databricks_medallion_notebook: str = "/Workspace/Shared/durable-lakehouse/medallion_job"
+    """Where `databricks/medallion_job.py` is deployed: the large lane of the ETL."""
+    databricks_cluster: str = ""
+    """JSON: the job cluster that the large lane runs on, as `new_cluster` of the Jobs API. Empty: serverless."""
 
     cosmos_endpoint: str = _MISSING
     """URL of the account."""
@@ -65,6 +69,37 @@ class Settings:
     """How often a failed query goes back to the model."""
     query_deadline_seconds: int = 300
     """A query that is still running then is cancelled."""
+
+    job_ttl_seconds: int = 2_592_000
+    """How long an ETL job's record is kept after its last change."""
+    etl_small_limit: int = 10_000
+    """Jobs of more rows take the large lane."""
+    etl_small_slots: int = 10
+    """How many jobs the small lane runs at once."""
+    etl_large_slots: int = 3
+    """How many jobs the large lane runs at once."""
+    etl_small_deadline_seconds: int = 300
+    """When a job of the small lane is promised to be done; past it, the job moves to the large lane."""
+    etl_large_deadline_seconds: int = 86_400
+    """When a job of the large lane is promised to be done."""
+    etl_small_window_seconds: int = 600
+    """How often the small lane takes the jobs that wait for its window."""
+    etl_large_window_seconds: int = 36_000
+    """How often the large lane takes the jobs that wait for its window."""
+    etl_lease_seconds: int = 60
+    """How long a slot is held before somebody looks whether its job still runs."""
+    etl_review_threshold: float = 0.2
+    """A job that rejects a larger share of its rows waits for somebody's decision."""
+    etl_review_seconds: int = 604_800
+    """How long it waits."""
+    etl_concurrent_jobs: int = 100
+    """How many jobs one user may have under way."""
+    etl_rows_per_day: int = 50_000_000
+    """How many rows one user may have cleaned on one day (UTC)."""
+    etl_databricks_seconds_per_day: int = 86_400
+    """How long one user's jobs may run on Databricks on one day (UTC)."""
+    mysql_url: str = field(default="", repr=False)
+    """SQLAlchemy URL of the serving database (``mysql+pymysql://...``). Empty: SQLite beside a lake on disk."""
 
     jwt_secret: str = field(default="", repr=False)
     """Signs the tokens of ``/login``; at least 32 bytes. Empty: there is no ``/login``."""

@@ -85,8 +85,17 @@ class Hub:
         entities: Mapping[str, Any] | None = None,
     ) -> Run:
         """Run ``orchestrator`` to its end; ``others`` are the orchestrators that it calls."""
+        with self.working((orchestrator, *others), activities=activities, entities=entities) as client:
+            instance_id = client.schedule_new_orchestration(user_function(orchestrator), input=payload)
+            return self.ended(client, instance_id)
+
+    @contextmanager
+    def working(
+        self, orchestrators: Sequence[Any], *, activities: Mapping[str, Fake], entities: Mapping[str, Any] | None = None
+    ) -> Iterator[TaskHubGrpcClient]:
+        """Have a worker at work, and yield a client to give it some."""
         with TaskHubGrpcWorker(host_address=self._address, **WIRE) as worker:
-            for one in (orchestrator, *others):
+            for one in orchestrators:
                 worker.add_orchestrator(user_function(one))
             for name, fake in activities.items():
                 worker.add_activity(_activity(name, fake))
@@ -94,8 +103,11 @@ class Hub:
                 worker.add_entity(user_function(entity), name=name)
             worker.start()
             with TaskHubGrpcClient(host_address=self._address, **WIRE) as client:
-                instance_id = client.schedule_new_orchestration(user_function(orchestrator), input=payload)
-                state = client.wait_for_orchestration_completion(instance_id, timeout=40)
+                yield client
+
+    def ended(self, client: TaskHubGrpcClient, instance_id: str) -> Run:
+        """Return an orchestration at its end."""
+        state = client.wait_for_orchestration_completion(instance_id, timeout=40)
         assert state is not None, "the orchestration did not end in 40 s"
         return Run(state, self._history(instance_id))
 

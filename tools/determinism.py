@@ -24,6 +24,7 @@ IMPORTS = frozenset({
     "math",
     "orchestrators",
     "re",
+    "shared.admission",
     "shared.errors",
     "shared.payloads",
     "typing",

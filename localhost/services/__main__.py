@@ -62,7 +62,8 @@ def _model(_arguments: argparse.Namespace) -> ASGIApp:
 def _databricks(arguments: argparse.Namespace) -> ASGIApp:
     from localhost.services.databricks.app import create_app
 
-    return create_app(arguments.lake, arguments.sql_engine, Faults())
+    state = arguments.cosmos_file.with_name("databricks.sqlite")
+    return create_app(arguments.lake, arguments.sql_engine, Faults(), state=state)
 
 
 def _cosmos(arguments: argparse.Namespace) -> ASGIApp:

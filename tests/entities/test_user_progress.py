@@ -32,5 +32,14 @@ def test_only_the_latest_are_remembered() -> None:
     assert state[0]["id"] == f"c{MAX_ITEMS + 9}"
 
 
+def test_what_runs_is_remembered_longer_than_what_ended() -> None:
+    """A job that waits for a decision is still there after a hundred that came and went."""
+    state = advance(None, item(0))
+    for number in range(1, 100):
+        state = advance(state, {**item(number), "kind": "etl", "state": "completed"})
+    assert len(state) == MAX_ITEMS
+    assert state[-1]["id"] == "c0"
+
+
 def test_an_unknown_user_has_done_nothing() -> None:
     assert execute_entity(Entity, "items").get_result() == []

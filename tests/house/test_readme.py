@@ -35,12 +35,13 @@ def shown(page, containing):
     return next(e.text for e in examples("sh") if e.page == ROOT / page and containing in e.text)
 
 
-def do(script, host, **values):
-    """Run ``script`` against the host and return the JSON it prints last."""
+def do(script, host, folder=None, **values):
+    """Run ``script`` against the host, in ``folder``, and return the JSON it prints last."""
     script = script.replace("localhost:7071", host["url"].removeprefix("http://"))
     for name, value in values.items():
         script = script.replace(name, value)
-    said = subprocess.run(["/bin/sh", "-ec", script], capture_output=True, text=True, check=True, timeout=60).stdout
+    command = ["/bin/sh", "-ec", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=folder).stdout
     return json.loads(said or "null")
 
 
@@ -104,3 +105,29 @@ def test_the_demo_users_log_in(host):
 
     assert do(look, host, TOKEN=tokens["demo"])["conversation_id"] == started["conversation_id"]
     assert do(look, host, TOKEN=tokens["ana"])["code"] == "not_found"
+
+
+def test_records_are_cleaned(host, tmp_path):
+    """The commands of the how-to, pasted one after the other: generated, cleaned, followed, read, sent as a file."""
+    page = "docs/how-to/clean-records.md"
+    values = {"$TOKEN": do(shown(page, "/login"), host)["access_token"]}
+
+    def done(containing):
+        return do(shown(page, containing), host, tmp_path, **values)
+
+    values["BRONZE_PATH"] = done("/api/generate_data")["path"]
+    values["JOB_ID"] = done("BRONZE_PATH")["jobId"]
+    while (job := done("?wait=20"))["status"] == "processing":
+        pass
+    counts = {name: job["counts"][name] for name in ("input", "cleaned", "rejected", "duplicates")}
+    assert json.dumps(counts)[1:-1] in (ROOT / page).read_text(encoding="utf-8")
+
+    rejects, products, file = shown(page, "/rejects?").splitlines()
+    assert len(do(rejects, host, **values)["rejects"]) == 3
+    assert do(products, host, **values)["table"] == "agg_product_metrics"
+    do(file, host, tmp_path, **values)
+    assert (tmp_path / "orders.csv").read_text(encoding="utf-8").count("\n") == counts["cleaned"] + 1
+
+    (tmp_path / "raw.csv").write_text("user_id,order_id,product,quantity,unit_price,order_date\n", encoding="utf-8")
+    assert done("file=@raw.csv")["processingPath"] == "small_batch"
+    assert done("/write_to_db")["jobId"]

@@ -11,6 +11,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1]), 
 from replaying import in_memory_hub  # noqa: E402  after the path is set
 from test_conversation import TURN, run_turn, steps  # noqa: E402
 from test_databricks_query import BAD_SQL, REQUEST, RUNNING, SUCCEEDED, Warehouse  # noqa: E402
+from test_etl_job import Plant, works  # noqa: E402
 
 from orchestrators.databricks_query import databricks_query  # noqa: E402
 
@@ -24,6 +25,15 @@ def main(version: str) -> None:
         warehouse = Warehouse([BAD_SQL, RUNNING], [RUNNING, SUCCEEDED])
         run = hub.run(databricks_query, REQUEST, activities=warehouse.activities)
         run.record(folder / f"databricks_query-{version}.json")
+    with in_memory_hub() as hub, works(hub, Plant(refine_small={"review": True})) as at:
+        at.start()
+        at.until(lambda: at.state_of() == "awaiting_review")
+        at.tell("review", {"decision": "accept", "by": "ana"})
+        at.end().record(folder / f"etl_job-{version}-reviewed.json")
+    large = Plant(measure_source={"count": 50_000}, poll_large=[{"state": "running"}, {"state": "succeeded"}])
+    with in_memory_hub() as hub, works(hub, large) as at:
+        at.start()
+        at.end().record(folder / f"etl_job-{version}-large.json")
     sys.stdout.write(f"Recorded {TURN['conversation_id']} and a query under {version}.\n")
 
 

@@ -10,10 +10,12 @@ from replaying import Hub, Run, recorded_output, replay
 from entities.user_progress import UserProgress
 from orchestrators.conversation import conversation
 from orchestrators.databricks_query import databricks_query
+from orchestrators.etl_job import etl_job
 from shared.payloads import Turn
 
 TURN: Turn = {"conversation_id": "11111111-2222-3333-4444-555555555555", "turn": 1, "owner": "demo"}
 BEGUN = {"query_deadline_seconds": 30, "max_sql_retries": 3}
+ORCHESTRATORS = {"conversation": conversation, "databricks_query": databricks_query, "etl_job": etl_job}
 HISTORIES = sorted((Path(__file__).parent.parent / "histories").glob("*.json"))
 
 
@@ -105,5 +107,5 @@ def test_every_running_orchestration_survives_an_upgrade() -> None:
     """Histories recorded by earlier versions replay under today's code to the same output."""
     assert HISTORIES, "record one with `python tests/orchestrators/record_histories.py`"
     for path in HISTORIES:
-        orchestrator = {"conversation": conversation, "databricks_query": databricks_query}[path.stem.split("-")[0]]
+        orchestrator = ORCHESTRATORS[path.stem.split("-")[0]]
         assert replay(orchestrator, path) == recorded_output(path), path.name

@@ -21,6 +21,7 @@ from localhost.services.databricks.engines import EngineName, open_engine
 from localhost.services.databricks.jobs_api import JobsApi
 from localhost.services.databricks.runs import Runs
 from localhost.services.databricks.sql_api import SqlApi
+from localhost.services.databricks.state import State
 from localhost.services.databricks.statements import Statements
 from localhost.services.databricks.wire import ApiError, not_implemented
 from localhost.services.databricks.work import Workers
@@ -28,18 +29,24 @@ from localhost.services.faults import Faults
 
 logger = logging.getLogger(__name__)
 
+JOB_FILES = Path(__file__).parents[3] / "databricks"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 
 
-def create_app(lake: Path, engine: EngineName, faults: Faults) -> Starlette:
+def create_app(
+    lake: Path, engine: EngineName, faults: Faults, *, state: Path | None = None, job_files: Path = JOB_FILES
+) -> Starlette:
     """Return the stand-in over the tables of ``lake``. Any bearer token is accepted, none is not.
 
-    The engine starts with the app's lifespan, in the background, and ends with it.
+    The engine starts with the app's lifespan, in the background, and ends with it. ``state`` is the file in which
+    statements and runs outlive the process; without it they end with it.
     """
     runner = open_engine(engine, lake)
-    workers = Workers()
-    statements = Statements(runner, workers, faults)
-    runs = Runs(runner, workers, faults)
+    memory = State(state)
+    # Runs that take minutes must not keep statements waiting.
+    workers, run_workers = Workers(), Workers()
+    statements = Statements(runner, workers, faults, memory)
+    runs = Runs(runner, run_workers, faults, memory, job_files)
 
     async def about(_: Request) -> Response:
         return JSONResponse({"service": "databricks", "stand_in": True, "engine": engine, **runner.about()})
@@ -50,9 +57,10 @@ def create_app(lake: Path, engine: EngineName, faults: Faults) -> Starlette:
         try:
             yield
         finally:
+            memory.freeze()
             statements.cancel_all()
             runs.cancel_all()
-            await asyncio.to_thread(workers.close)
+            await asyncio.gather(*(asyncio.to_thread(pool.close) for pool in (workers, run_workers)))
             await asyncio.to_thread(runner.close)
 
     app = Starlette(

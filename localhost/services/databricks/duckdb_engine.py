@@ -18,9 +18,12 @@ from localhost.services.databricks.duckdb_sql import translate
 from localhost.services.databricks.engine import (
     INLINE_BYTES,
     Cancellation,
+    JobOutput,
     Parameter,
+    PythonJob,
     QueryFailedError,
     ResultSet,
+    RunFailedError,
     inline_limit_error,
 )
 from localhost.services.databricks.lake_tables import LakeTables
@@ -83,6 +86,10 @@ class DuckDbEngine:
         (folder / "_SUCCESS").touch()
         columns = results.columns_of(result.table)
         return {"row_count": result.table.num_rows, "truncated": result.truncated, "columns": columns}, "duckdb"
+
+    def run_python_job(self, job: PythonJob, cancellation: Cancellation) -> JobOutput:  # noqa: ARG002 - it has no use
+        """Refuse it: there is no Spark here."""
+        raise RunFailedError(f"{job.file.name} needs Spark, and this is DuckDB.", error_code="FEATURE_DISABLED")
 
     def about(self) -> dict[str, Any]:
         """Say that this is DuckDB."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -21,6 +22,18 @@ class QueryFailedError(Exception):
         super().__init__(message)
         self.sql_state = sql_state
         self.error_code = error_code
+
+
+class RunFailedError(QueryFailedError):
+    """A run failed around its work, not in it: no cluster, no driver. ``error_code`` is a termination code."""
+
+
+class JobFailedError(QueryFailedError):
+    """The code of a job failed; ``trace`` says where."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
 
 
 class QueryCancelledError(Exception):
@@ -127,6 +140,25 @@ class ResultSet:
     engine: str
 
 
+@dataclass(frozen=True, slots=True)
+class PythonJob:
+    """A file to be run: as a notebook, with named parameters, or as a script, with the words of its command line."""
+
+    kind: Literal["notebook", "script"]
+    file: Path
+    named: dict[str, str] = field(default_factory=dict[str, str])
+    words: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutput:
+    """What a job leaves behind: what a notebook exited with, and what was printed. ``truncated``: it was too long."""
+
+    result: str | None = None
+    logs: str = ""
+    truncated: bool = False
+
+
 class Engine(Protocol):
     """Runs SQL over the lake. Safe to use from several threads at once."""
 
@@ -155,6 +187,16 @@ class Engine(Protocol):
         self, sql: str, result_url: str, row_limit: int, cancellation: Cancellation
     ) -> tuple[dict[str, Any], str]:
         """Do what ``databricks/sql_query_job.py`` does; return what it exits with, and the engine that did it."""
+        ...
+
+    def run_python_job(self, job: PythonJob, cancellation: Cancellation) -> JobOutput:
+        """Run a Python file on Spark.
+
+        Raises:
+            JobFailedError: its code failed.
+            RunFailedError: it could not run, or its process died.
+            QueryCancelledError: ``cancellation`` was requested.
+        """
         ...
 
     def about(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from localhost.services.databricks.duckdb_engine import DuckDbEngine
-from localhost.services.databricks.engine import Cancellation, Engine, Parameter, ResultSet
+from localhost.services.databricks.engine import Cancellation, Engine, JobOutput, Parameter, PythonJob, ResultSet
 from localhost.services.databricks.spark_engine import SparkEngine
 from localhost.services.databricks.spark_session import missing_for_spark
 
@@ -64,6 +64,10 @@ class WarmingEngine:
     ) -> tuple[dict[str, Any], str]:
         """Run the job on the engine of the moment."""
         return self._now().run_query_job(sql, result_url, row_limit, cancellation)
+
+    def run_python_job(self, job: PythonJob, cancellation: Cancellation) -> JobOutput:
+        """Run the job on Spark, as soon as that has started."""
+        return self._spark.run_python_job(job, cancellation)
 
     def about(self) -> dict[str, Any]:
         """Say which engine answers now, and how far Spark is."""

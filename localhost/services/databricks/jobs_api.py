@@ -1,27 +1,28 @@
-"""The jobs part of the REST API: one job, its runs, and what they left behind."""
+"""The jobs part of the REST API: one job, its runs, one-time runs, and what they left behind."""
 
-import json
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from localhost.services.databricks.engine import JobFailedError, RunFailedError
 from localhost.services.databricks.runs import (
     JOB_ID,
     JOB_NAME,
     JOB_PARAMETERS,
+    JOB_TASK,
     TASK_KEY,
     Run,
-    RunFailedError,
+    RunRequest,
     Runs,
 )
+from localhost.services.databricks.submissions import submitted
 from localhost.services.databricks.wire import (
     ENGINE_HEADER,
     ApiError,
     invalid,
     json_body,
-    not_implemented,
     number,
     page,
 )
@@ -58,26 +59,26 @@ class JobsApi:
         """Start a run; with a token that was seen before, name the run it started then."""
         body = await json_body(request)
         _job(number(body, "job_id"))
-        token = body.get("idempotency_token")
-        if token is not None and len(token) > TOKEN_CHARACTERS:
-            raise invalid(f"The idempotency token has {len(token)} characters, at most {TOKEN_CHARACTERS} are allowed.")
+        token = _token(body)
         given: dict[str, Any] = body.get("job_parameters") or body.get("notebook_params") or {}
         if unknown := set(given) - set(JOB_PARAMETERS):
             raise invalid(f"Job {JOB_ID} has no parameters called {', '.join(sorted(unknown))}.")
-        run = self._runs.run_now({name: str(value) for name, value in given.items()}, token)
+        parameters = JOB_PARAMETERS | {name: str(value) for name, value in given.items()}
+        run = self._runs.start(RunRequest(JOB_NAME, TASK_KEY, JOB_TASK, parameters), token)
         return JSONResponse({"run_id": run.id, "number_in_job": run.number})
 
     async def submit(self, request: Request) -> Response:
-        """Refuse a one-time run."""
+        """Start a one-time run; with a token that was seen before, name the run it started then."""
         body = await json_body(request)
-        tasks = {name for task in body.get("tasks", []) for name in task if name.endswith("_task")}
-        raise not_implemented(f"jobs/runs/submit ({', '.join(sorted(tasks)) or 'no task'})")
+        token = _token(body)
+        return JSONResponse({"run_id": self._runs.start(submitted(body), token).id})
 
     async def get_run(self, request: Request) -> Response:
         """Return where a run stands."""
         run_id = number(request.query_params, "run_id")
         run = self._find(run_id)
-        return _answer(run, _task(run) if run_id == run.task_id else _run(run))
+        page = {"run_page_url": f"{request.base_url}api/2.2/jobs/runs/get?run_id={run.id}"}
+        return _answer(run, page | (_task(run) if run_id == run.task_id else _run(run)))
 
     async def get_output(self, request: Request) -> Response:
         """Return what the task of a run exited with, or the error that ended it."""
@@ -90,10 +91,13 @@ class JobsApi:
             )
         content: dict[str, Any] = {"metadata": _task(run)}
         error = run.work.error
-        if run.work.result is not None:
-            content["notebook_output"] = {"result": json.dumps(run.work.result), "truncated": False}
+        if (output := run.work.result) is not None:
+            if "notebook_task" in run.request.task:
+                content["notebook_output"] = {"result": output.result or "", "truncated": output.truncated}
+            else:
+                content |= {"logs": output.logs, "logs_truncated": output.truncated}
         elif error is not None:
-            content |= {"error": str(error), "error_trace": ""}
+            content |= {"error": str(error), "error_trace": error.trace if isinstance(error, JobFailedError) else ""}
         return _answer(run, content)
 
     async def cancel(self, request: Request) -> Response:
@@ -107,12 +111,14 @@ class JobsApi:
         active, completed = query.get("active_only") == "true", query.get("completed_only") == "true"
         if active and completed:
             raise invalid("active_only and completed_only cannot both be true.")
-        job_id = number(query, "job_id", JOB_ID)
+        job_id = number(query, "job_id", 0)
+        kind = query.get("run_type")
         since, until = number(query, "start_time_from", 0), number(query, "start_time_to", 2**63)
         matching = [
             run
             for run in self._runs.newest_first()
-            if job_id == JOB_ID
+            if not (job_id and (run.request.one_time or job_id != JOB_ID))
+            and kind in {None, "", _kind(run)}
             and since <= run.work.created_at <= until
             and not (active and run.work.ended_at is not None)
             and not (completed and run.work.ended_at is None)
@@ -137,6 +143,17 @@ class JobsApi:
         return run
 
 
+def _token(body: dict[str, Any]) -> str | None:
+    token = body.get("idempotency_token")
+    if token is not None and len(token) > TOKEN_CHARACTERS:
+        raise invalid(f"The idempotency token has {len(token)} characters, at most {TOKEN_CHARACTERS} are allowed.")
+    return token
+
+
+def _kind(run: Run) -> str:
+    return "SUBMIT_RUN" if run.request.one_time else "JOB_RUN"
+
+
 def _answer(run: Run, content: dict[str, Any]) -> Response:
     return JSONResponse(content, headers={ENGINE_HEADER: run.engine} if run.engine else None)
 
@@ -153,37 +170,42 @@ def _job(job_id: int) -> dict[str, Any]:
             "format": "MULTI_TASK",
             "max_concurrent_runs": 1000,
             "parameters": [{"name": name, "default": value} for name, value in JOB_PARAMETERS.items()],
-            "tasks": [{"task_key": TASK_KEY, "notebook_task": {"notebook_path": "databricks/sql_query_job.py"}}],
+            "tasks": [{"task_key": TASK_KEY, **JOB_TASK}],
         },
     }
 
 
 def _run(run: Run) -> dict[str, Any]:
-    return {
-        **_common(run, f"Task {TASK_KEY} failed with message: "),
-        "job_id": JOB_ID,
+    request = run.request
+    content: dict[str, Any] = {
+        **_common(run, f"Task {request.task_key} failed with message: "),
         "run_id": run.id,
         "job_run_id": run.id,
         "number_in_job": run.number,
         "original_attempt_run_id": run.id,
-        "run_name": JOB_NAME,
-        "run_type": "JOB_RUN",
+        "run_name": request.name,
+        "run_type": _kind(run),
         "trigger": "ONE_TIME",
         "creator_user_name": "stand-in",
-        "job_parameters": [
-            {"name": name, "default": JOB_PARAMETERS[name], "value": value} for name, value in run.parameters.items()
-        ],
         "tasks": [_task(run)],
     }
+    if not request.one_time:
+        content["job_id"] = JOB_ID
+        content["job_parameters"] = [
+            {"name": name, "default": JOB_PARAMETERS[name], "value": value}
+            for name, value in request.parameters.items()
+        ]
+    return content
 
 
 def _task(run: Run) -> dict[str, Any]:
     return {
         **_common(run, ""),
+        **run.request.task,
         "run_id": run.task_id,
-        "task_key": TASK_KEY,
+        "task_key": run.request.task_key,
+        "timeout_seconds": run.request.timeout_seconds,
         "description": f"Stand-in, run by {run.engine}" if run.engine else "Stand-in",
-        "notebook_task": {"notebook_path": "databricks/sql_query_job.py", "source": "WORKSPACE"},
     }
 
 
@@ -213,7 +235,9 @@ def _states(run: Run, blame: str) -> tuple[dict[str, Any], dict[str, Any]]:
         name = "PENDING" if work.state == "waiting" else "RUNNING"
         return {"life_cycle_state": name, "state_message": ""}, {"state": name}
     life_cycle, result, code, kind, message = "TERMINATED", "SUCCESS", "SUCCESS", "SUCCESS", ""
-    if work.state == "canceled":
+    if work.state == "canceled" and run.timed_out:
+        result, code, kind, message = "TIMEDOUT", "CANCELED", "CLIENT_ERROR", "Run timed out."
+    elif work.state == "canceled":
         result, code, message = "CANCELED", "USER_CANCELED", "Run cancelled."
     elif isinstance(work.error, RunFailedError):
         life_cycle, result, code, kind = "INTERNAL_ERROR", "FAILED", work.error.error_code, "CLOUD_FAILURE"

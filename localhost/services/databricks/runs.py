@@ -1,30 +1,51 @@
-"""Job runs: one job, which runs ``databricks/sql_query_job.py``."""
+"""Runs: those of the one job, which runs ``databricks/sql_query_job.py``, and one-time runs of Python files."""
 
 import json
 import random
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock, Timer
 from typing import Any
 
-from localhost.services.databricks.engine import Cancellation, Engine, QueryFailedError
-from localhost.services.databricks.work import Work, Workers
+from localhost.services.databricks.engine import (
+    Cancellation,
+    Engine,
+    JobFailedError,
+    JobOutput,
+    PythonJob,
+    QueryFailedError,
+    RunFailedError,
+)
+from localhost.services.databricks.python_jobs import job_file
+from localhost.services.databricks.state import State
+from localhost.services.databricks.work import Outcome, Work, Workers
 from localhost.services.faults import Fault, Faults
 
 JOB_ID = 1
 JOB_NAME = "sql_query_job"
 TASK_KEY = "sql_query"
 JOB_PARAMETERS = {"sql": "", "result_url": "", "row_limit": "1000", "instance_id": "", "query_id": "", "attempt": "1"}
+JOB_TASK = {"notebook_task": {"notebook_path": "databricks/sql_query_job.py", "source": "WORKSPACE"}}
+LOST = "The driver was lost: the stand-in ended while the run was under way."
 
 # Databricks forgets a run after 60 days.
 RUN_SECONDS = 60 * 24 * 3_600
 RUNS_KEPT = 10_000
 
 
-class RunFailedError(QueryFailedError):
-    """The run failed around the SQL, not in it: no cluster, no driver. ``error_code`` is a termination code."""
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What is to be run. ``task`` is the task as it was sent; ``one_time``: it belongs to no job."""
+
+    name: str
+    task_key: str
+    task: dict[str, Any]
+    parameters: dict[str, str]
+    one_time: bool = False
+    timeout_seconds: int = 0
 
 
 def _new_id() -> int:
@@ -33,42 +54,46 @@ def _new_id() -> int:
 
 @dataclass(slots=True)
 class Run:
-    """One run of the job. Its only task has a run id of its own."""
+    """One run. Its only task has a run id of its own."""
 
-    parameters: dict[str, str]
+    request: RunRequest
     number: int
+    token: str | None = None
     id: int = field(default_factory=_new_id)
     task_id: int = field(default_factory=_new_id)
-    work: Work[dict[str, Any]] = field(default_factory=Work[dict[str, Any]])
+    work: Work[JobOutput] = field(default_factory=Work[JobOutput])
     engine: str = ""
+    timed_out: bool = False
 
 
 class Runs:
-    """The runs of the job, newest last."""
+    """The runs that are remembered, newest last. ``job_files`` is where the files of the workspace lie."""
 
-    def __init__(self, engine: Engine, workers: Workers, faults: Faults) -> None:
+    def __init__(self, engine: Engine, workers: Workers, faults: Faults, state: State, job_files: Path) -> None:
         self._engine = engine
         self._workers = workers
         self._faults = faults
+        self._state = state
+        self._job_files = job_files
         self._lock = Lock()
         self._runs: OrderedDict[int, Run] = OrderedDict()
         self._by_task: dict[int, Run] = {}
         self._by_token: dict[str, int] = {}
         self._started = 0
+        for content, _ in state.all("run"):
+            self._remember(_restored(content))
 
-    def run_now(self, parameters: dict[str, str], token: str | None) -> Run:
+    def start(self, request: RunRequest, token: str | None) -> Run:
         """Start a run, or return the one that was started with the same ``token``."""
         with self._lock:
             if token and (known := self._by_token.get(token)):
                 return self._runs[known]
-            self._started += 1
-            run = Run(JOB_PARAMETERS | parameters, self._started)
-            self._runs[run.id] = run
-            self._by_task[run.task_id] = run
-            if token:
-                self._by_token[token] = run.id
+            run = Run(request, self._started + 1, token)
+            run.work = Work(lambda outcome: self._keep(run, outcome))
+            self._remember(run)
+            self._keep(run)
             self._forget()
-        subject = json.dumps(run.parameters)
+        subject = json.dumps(request.parameters)
         failure = self._faults.take("fail_run", subject)
         self._workers.start(
             run.work,
@@ -76,6 +101,8 @@ class Runs:
             hang=self._faults.take("hang_run", subject),
             failure=failure and _failure(failure),
         )
+        if request.timeout_seconds:
+            self._limit(run)
         return run
 
     def get(self, run_id: int) -> Run | None:
@@ -94,15 +121,46 @@ class Runs:
         for run in self.newest_first():
             run.work.cancel()
 
-    def _run(self, run: Run, cancellation: Cancellation) -> dict[str, Any]:
+    def _run(self, run: Run, cancellation: Cancellation) -> JobOutput:
+        parameters = run.request.parameters
+        if run.request.one_time:
+            run.engine = "spark"
+            return self._engine.run_python_job(_python_job(run.request, self._job_files), cancellation)
         try:
-            row_limit = int(run.parameters["row_limit"])
+            row_limit = int(parameters["row_limit"])
         except ValueError as error:
             raise QueryFailedError(f"ValueError: {error}") from error
         report, run.engine = self._engine.run_query_job(
-            run.parameters["sql"], run.parameters["result_url"], row_limit, cancellation
+            parameters["sql"], parameters["result_url"], row_limit, cancellation
         )
-        return report
+        return JobOutput(json.dumps(report))
+
+    def _limit(self, run: Run) -> None:
+        def end() -> None:
+            run.timed_out = True
+            run.work.cancel()
+
+        timer = Timer(run.request.timeout_seconds, end)
+        timer.daemon = True
+        run.work.ended.add_done_callback(lambda _: timer.cancel())
+        timer.start()
+
+    def _remember(self, run: Run) -> None:
+        self._runs[run.id] = run
+        self._by_task[run.task_id] = run
+        self._started = run.number
+        if run.token:
+            self._by_token[run.token] = run.id
+
+    def _keep(self, run: Run, outcome: Outcome[JobOutput] | None = None) -> None:
+        content: dict[str, Any] = {
+            name: getattr(run, name) for name in ("id", "task_id", "token", "number", "engine", "timed_out")
+        }
+        content |= {"request": asdict(run.request), "created_at": run.work.created_at, "begun_at": run.work.begun_at}
+        if outcome is not None:
+            content |= {"state": outcome.state, "ended_at": outcome.at, "error": _error_content(outcome.error)}
+            content["output"] = asdict(outcome.result) if outcome.result else None
+        self._state.put("run", str(run.id), content)
 
     def _forget(self) -> None:
         now = time.time() * 1000
@@ -112,7 +170,53 @@ class Runs:
             if ended is None or (len(self._runs) <= RUNS_KEPT and now - ended < RUN_SECONDS * 1000):
                 return
             del self._runs[oldest.id], self._by_task[oldest.task_id]
-            self._by_token = {token: run_id for token, run_id in self._by_token.items() if run_id != oldest.id}
+            if oldest.token:
+                del self._by_token[oldest.token]
+            self._state.drop("run", str(oldest.id))
+
+
+def _python_job(request: RunRequest, folder: Path) -> PythonJob:
+    if "notebook_task" in request.task:
+        file = job_file(folder, request.task["notebook_task"]["notebook_path"])
+        return PythonJob("notebook", file, named=request.parameters)
+    task = request.task["spark_python_task"]
+    return PythonJob("script", job_file(folder, task["python_file"]), words=task.get("parameters") or [])
+
+
+def _restored(content: dict[str, Any]) -> Run:
+    """Return a run of an earlier process; what had not ended then is lost."""
+    if "state" in content:
+        output = JobOutput(**content["output"]) if content["output"] else None
+        outcome = Outcome(content["state"], output, _error(content["error"]), content["ended_at"])
+    else:
+        lost = RunFailedError(LOST, error_code="DRIVER_ERROR")
+        outcome = Outcome[JobOutput]("failed", None, lost, time.time_ns() // 1_000_000)
+    return Run(
+        RunRequest(**content["request"]),
+        content["number"],
+        content["token"],
+        content["id"],
+        content["task_id"],
+        Work[JobOutput].over(outcome, created_at=content["created_at"], begun_at=content["begun_at"]),
+        content["engine"],
+        content["timed_out"],
+    )
+
+
+def _error_content(error: QueryFailedError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    trace = error.trace if isinstance(error, JobFailedError) else ""
+    around = isinstance(error, RunFailedError)
+    return {"message": str(error), "error_code": error.error_code, "trace": trace, "around": around}
+
+
+def _error(content: dict[str, Any] | None) -> QueryFailedError | None:
+    if content is None:
+        return None
+    if content["around"]:
+        return RunFailedError(content["message"], error_code=content["error_code"])
+    return JobFailedError(content["message"], content["trace"])
 
 
 def _failure(fault: Fault) -> QueryFailedError:

@@ -20,12 +20,16 @@ from localhost.services.databricks.duckdb_engine import local_folder
 from localhost.services.databricks.engine import (
     INLINE_BYTES,
     Cancellation,
+    JobOutput,
     Parameter,
+    PythonJob,
     QueryFailedError,
     ResultSet,
+    RunFailedError,
     inline_limit_error,
 )
 from localhost.services.databricks.lake_tables import LakeTables
+from localhost.services.databricks.python_jobs import run_python_job
 from localhost.services.databricks.spark_session import jvm_process, new_home, open_session, stop
 from localhost.tables import SchemaVersion
 
@@ -102,6 +106,15 @@ class SparkEngine:
         job, folder = _query_job(), local_folder(result_url).as_posix()
         report = self._run(lambda spark: job(spark, sql, folder, row_limit), cancellation)
         return report, "spark"
+
+    def run_python_job(self, job: PythonJob, cancellation: Cancellation) -> JobOutput:
+        """Run the job's file in a process of its own."""
+        while not self._started.wait(READY_POLL_SECONDS):
+            cancellation.check()
+        session = self._session
+        if session is None or self.failure is not None:
+            raise RunFailedError(f"Spark does not answer: {self.failure}", error_code="CLUSTER_ERROR")
+        return run_python_job(session, job, cancellation)
 
     def about(self) -> dict[str, Any]:
         """Say that this is Spark, and how far it is."""

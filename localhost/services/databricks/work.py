@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Event, Lock, Thread, Timer
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from localhost.services.databricks.engine import Cancellation, QueryCancelledError, QueryFailedError
 from localhost.services.faults import Fault
@@ -20,10 +20,23 @@ CLOSE_SECONDS = 5.0
 type WorkState = Literal["waiting", "running", "succeeded", "failed", "canceled"]
 
 
-class Work[Result]:
-    """One piece of work: it waits, runs, and ends once in one of three ways. Times are milliseconds of the epoch."""
+class Outcome[Result](NamedTuple):
+    """How a piece of work ended, and when."""
 
-    def __init__(self) -> None:
+    state: WorkState
+    result: Result | None
+    error: QueryFailedError | None
+    at: int
+
+
+class Work[Result]:
+    """One piece of work: it waits, runs, and ends once in one of three ways. Times are milliseconds of the epoch.
+
+    ``keep`` is told of its end before anybody else can see it.
+    """
+
+    def __init__(self, keep: Callable[[Outcome[Result]], None] | None = None) -> None:
+        self._keep = keep
         self.state: WorkState = "waiting"
         self.result: Result | None = None
         self.error: QueryFailedError | None = None
@@ -48,8 +61,21 @@ class Work[Result]:
         with self._lock:
             if self.ended_at is not None:
                 return
-            self.state, self.result, self.error, self.ended_at = state, result, error, _now()
+            outcome = Outcome(state, result, error, _now())
+            if self._keep is not None:
+                self._keep(outcome)
+            self.state, self.result, self.error, self.ended_at = outcome
         self.ended.set_result(None)
+
+    @classmethod
+    def over(cls, outcome: Outcome[Result], *, created_at: int, begun_at: int) -> "Work[Result]":
+        """Return work that ended in an earlier process."""
+        work = cls()
+        work.created_at, work.begun_at = created_at, begun_at
+        work.state, work.result, work.error, work.ended_at = outcome
+        work.left.set()
+        work.ended.set_result(None)
+        return work
 
     def cancel(self) -> None:
         """End it as cancelled, and interrupt the thread that is busy with it until it gives in."""

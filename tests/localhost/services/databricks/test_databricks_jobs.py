@@ -8,11 +8,10 @@ import urllib.request
 import pyarrow.dataset as ds
 import pytest
 from databricks.sdk.errors import InvalidParameterValue, ResourceDoesNotExist
-from databricks.sdk.errors import NotImplemented as NotThere
 from databricks.sdk.service.jobs import RunLifeCycleState as Life
 from databricks.sdk.service.jobs import RunLifecycleStateV2State as LifeV2
 from databricks.sdk.service.jobs import RunResultState as Result
-from databricks.sdk.service.jobs import SparkPythonTask, SubmitTask, TerminationCodeCode, TerminationTypeType
+from databricks.sdk.service.jobs import TerminationCodeCode, TerminationTypeType
 
 from localhost.services.faults import Fault
 
@@ -192,13 +191,6 @@ def test_refuses_what_databricks_would_refuse(jobs, tmp_path):
     run = until_ended(jobs, start(jobs, url=tmp_path.as_uri()))
     with pytest.raises(InvalidParameterValue, match="each individual task run"):
         jobs.get_run_output(run.run_id)
-
-
-def test_one_time_runs_are_not_there_yet(jobs):
-    """`runs/submit` is answered with 501, naming the kind of task."""
-    task = SubmitTask(task_key="t", spark_python_task=SparkPythonTask("etl.py"))
-    with pytest.raises(NotThere, match=r"jobs/runs/submit \(spark_python_task\)"):
-        jobs.submit(tasks=[task])
 
 
 def test_older_versions_are_served_with_one_warning(url, caplog):
