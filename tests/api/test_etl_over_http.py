@@ -309,6 +309,33 @@ def test_a_cancelled_job_can_be_retried(demo):
     assert [one["step"] for one in job["attempts"]].count("measuring") == 1
 
 
+def test_a_job_that_an_operator_ended_can_be_retried(demo, host):
+    """Terminated through the management API, it says so, and a retry takes it up where it stood."""
+    job_id = demo.start(json={"records": [*good(5, 300), *BAD]})
+    demo.until(job_id, "awaiting_review")
+    with host.client() as operator:
+        path = f"/runtime/webhooks/durabletask/instances/{job_id}/terminate"
+        assert operator.post(path, params={"reason": "test", "code": host.system_key}).status_code == 202
+    ended = demo.until(job_id, "failed")
+    refused = demo.send("POST", f"/api/jobs/{job_id}/cancel", "/api/jobs/{job_id}/cancel")
+    demo.send("POST", f"/api/jobs/{job_id}/retry", "/api/jobs/{job_id}/retry")
+    demo.until(job_id, "awaiting_review")
+    demo.send("POST", f"/api/jobs/{job_id}/cancel", "/api/jobs/{job_id}/cancel")
+    demo.until(job_id, "cancelled")
+
+    assert (ended["status"], ended["error_code"]) == ("error", "terminated")
+    assert refused.status_code == 409
+
+
+def test_a_file_in_bronze_can_be_cleaned_again(people):
+    """What was uploaded lies in the caller's Bronze; a job over it is a child of the first."""
+    ana = people["ana"]
+    job = ana.finish(json={"records": good(1)})
+    answer = ana.send("POST", "/write_to_db", "/write_to_db", json={"path": job["source"]["path"], "wait": 60})
+
+    assert (answer.status_code, answer.json()["parentJobId"]) == (200, job["jobId"])
+
+
 def test_nobody_sees_who_was_rejected(demo):
     """Samples of rejects hold no name, address or number of a person, wherever it was put."""
     secret = {"name": "Zoë Quux", "email": "zoe.quux@secret.example", "phone": "+49 30 9018203"}
