@@ -126,6 +126,20 @@ class Factory:
         self.http.close()
 
 
+def most_at_once(records: list[JobRecord]) -> int:
+    """How many of the jobs were at work at the same time, at most."""
+    edges: list[tuple[str, int]] = []
+    for record in records:
+        times = [time for attempt in record["attempts"] for time in (attempt["started_at"], attempt["ended_at"])]
+        assert None not in times
+        edges += [(min(times), 1), (max(times), -1)]
+    running = peak = 0
+    for _, step in sorted(edges):
+        running += step
+        peak = max(peak, running)
+    return peak
+
+
 def kill(factory: Factory) -> None:
     """End the host where it stands."""
     factory.close()
