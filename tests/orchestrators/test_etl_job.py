@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from durabletask.client import TaskHubGrpcClient
 from durabletask.entities import EntityInstanceId
 from replaying import Hub, Run, user_function
@@ -85,7 +84,8 @@ class Plant:
             self.begun[name].set()
             assert self.waits[name].wait(30)
         answers = self.answers.get(name, [{}])
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return answer(payload) if callable(answer) else answer
 
 
 class Works:
@@ -152,13 +152,15 @@ def test_a_small_job_goes_through_its_steps_once(hub: Hub) -> None:
     assert ended.custom_status == {"state": "completed", "lane": "small", "percentage": 100, "version": 9}
 
 
-@pytest.mark.parametrize(("count", "lane"), [(0, "small"), (1, "small"), (10_000, "small"), (10_001, "large")])
-def test_the_measured_count_decides_about_the_lane(hub: Hub, count: int, lane: str) -> None:
-    """The client said 100; a wrong number sends nobody's million rows to pandas."""
-    plant = Plant(measure_source={"count": count})
-    ended = run(hub, plant)
-    assert ended.custom_status["lane"] == lane
-    assert ("refine_small" in plant.names()) is (lane == "small")
+def test_the_measured_count_decides_about_the_lane(hub: Hub) -> None:
+    """The client said 100 of each; a wrong number sends nobody's million rows to pandas."""
+    plant = Plant(measure_source=lambda work: {"count": int(work["job_id"])})
+    lanes = {"0": "small", "1": "small", "10000": "small", "10001": "large"}
+    with works(hub, plant) as at:
+        for count in lanes:
+            at.start(count)
+        assert {count: at.end(count).custom_status["lane"] for count in lanes} == lanes
+    assert sorted(payload["job_id"] for name, payload in plant.calls if name == "submit_large") == ["10001"]
 
 
 def test_a_job_declared_large_that_is_small_gives_its_large_slot_back(hub: Hub) -> None:
@@ -302,14 +304,19 @@ def test_when_one_store_fails_the_other_gives_the_job_back(hub: Hub) -> None:
     assert plant.notes("code") == ["lake_failed"]
 
 
-@pytest.mark.parametrize("failing", STEPS)
-def test_a_failed_job_says_why_and_leaks_no_slot(hub: Hub, failing: str) -> None:
-    """At whichever step; ``run`` waits until both lanes are free."""
-    plant = Plant(**{failing: REFUSED})
-    ended = run(hub, plant)
-    assert ended.state.runtime_status.name == "FAILED"
-    assert plant.notes("state")[-1] == "failed"
-    assert ended.custom_status["state"] == "failed"
+def test_a_failed_job_says_why_and_leaks_no_slot(hub: Hub) -> None:
+    """At whichever step."""
+    refusing = {name: lambda work, name=name: REFUSED if work["job_id"] == name else {"count": 100} for name in STEPS}
+    plant = Plant(**refusing)
+    with works(hub, plant) as at:
+        for name in STEPS:
+            at.start(name)
+        for name in STEPS:
+            ended = at.end(name)
+            assert ended.state.runtime_status.name == "FAILED"
+            assert ended.custom_status["state"] == "failed"
+        at.until(lambda: not at.slots("small"))
+    assert plant.notes("code") == ["lake_failed"] * len(STEPS)
 
 
 def test_a_job_beyond_the_quota_does_not_begin(hub: Hub) -> None:
