@@ -225,6 +225,21 @@ def test_corrections_that_are_not_good_enough_park_the_job_again(hub: Hub) -> No
     assert plant.names().count("refine_small") == 1, "only the rejects run again"
 
 
+def test_what_was_corrected_does_not_move_to_the_large_lane(hub: Hub) -> None:
+    """It begins with Bronze and knows nothing of corrections; the job takes longer than promised, and says so."""
+    lanes = {**TERMS["lanes"], "small": {"slots": 10, "deadline_seconds": 1, "window_seconds": 600}}
+    plant = Plant(terms={"lanes": lanes, "run": 2, "measured_count": 100, "silver_done": True, "review_due": True})
+    release = plant.hold("model_small")
+    with works(hub, plant) as at:
+        at.start()
+        at.until(lambda: at.state_of() == "awaiting_review")
+        at.tell("review", {"decision": "replay", "path": "c"})
+        at.until(lambda: "breached" in plant.notes("deadline"))
+        release.set()
+        assert at.end().output["state"] == "completed"
+    assert "submit_large" not in plant.names()
+
+
 def test_a_decision_that_never_comes_fails_the_job(hub: Hub) -> None:
     plant = Plant(terms={"review_seconds": 1}, refine_small={"review": True})
     assert run(hub, plant).state.runtime_status.name == "FAILED"
