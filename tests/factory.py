@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pyarrow.parquet as pq
 from azure.cosmos import CosmosClient, PartitionKey
 from hosting import Host
@@ -23,7 +24,9 @@ class Factory:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.http = host.client(params={"code": host.system_key})
+        # A connection that is kept may be closed by the host in the very moment it is used again.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        self.http = host.client(params={"code": host.system_key}, limits=limits)
         self.lake = host.data / "lake"
         keys = json.loads((host.data / "keys.json").read_text())
         client = CosmosClient(host.services["cosmos"], keys["cosmos_key"], retry_total=3)
