@@ -84,13 +84,13 @@ class ServingStore:
                     connection.execute(CreateTable(table, if_not_exists=True))
 
     def _load(self, connection: "Connection", table: "Table", dataset: "Dataset") -> int:
-        statement = _upsert(self._engine.dialect.name, table)
+        # Straight to the driver: the types of a Gold table need no conversion value by value.
+        compiled = _upsert(self._engine.dialect.name, table).compile(dialect=self._engine.dialect)
         count = 0
         for batch in dataset.to_batches(batch_size=BATCH):
-            rows = _rows(batch)
-            if rows:
-                connection.execute(statement, rows)
-            count += len(rows)
+            if batch.num_rows:
+                connection.exec_driver_sql(str(compiled), _rows(batch, compiled.positiontup))
+            count += batch.num_rows
         return count
 
 
@@ -190,13 +190,18 @@ def _upsert(dialect: str, table: "Table") -> Any:
     return insert.on_duplicate_key_update({name: insert.inserted[name] for name in names})
 
 
-def _rows(batch: Any) -> list[dict[str, Any]]:
-    """Return the rows of ``batch`` for a driver: decimals as text, which every database reads exactly."""
+def _rows(batch: Any, order: list[str] | None) -> Any:
+    """Return the rows of ``batch`` for a driver: tuples in ``order``, or, for one that goes by name, mappings.
+
+    Decimals and dates are text, which every database reads exactly.
+    """
     import pyarrow as pa
 
-    columns = [column.cast(pa.string()) if pa.types.is_decimal(column.type) else column for column in batch.columns]
-    named: Any = pa.record_batch(columns, names=batch.schema.names)
-    return named.to_pylist()
+    names = order or batch.schema.names
+    columns = [batch.column(name) for name in names]
+    plain = [c.cast(pa.string()) if pa.types.is_decimal(c.type) or pa.types.is_date(c.type) else c for c in columns]
+    rows = zip(*(column.to_pylist() for column in plain), strict=True)
+    return list(rows) if order else [dict(zip(names, row, strict=True)) for row in rows]
 
 
 @contextmanager

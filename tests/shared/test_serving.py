@@ -87,6 +87,10 @@ def test_values_arrive_as_they_are(store: Store) -> None:
     assert {(o, Decimal(str(p)), q) for o, p, q in found} == {
         (order, row["unit_price"], row["quantity"]) for order, row in rows.items()
     }
+    days = store.ask("SELECT time_key, date FROM dim_time WHERE _job_id = 'values'")
+    assert {(key, str(day)) for key, day in days} == {
+        (row["time_key"], str(row["date"])) for row in tables["dim_time"].to_table().to_pylist()
+    }
     names = {row["user_id"]: row["name"] for row in tables["dim_users"].to_table().to_pylist()}
     assert dict(store.ask("SELECT user_id, name FROM dim_users WHERE _job_id = 'values'")) == names
 
