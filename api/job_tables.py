@@ -40,10 +40,14 @@ def read_rejects(record: JobRecord, *, after: int, limit: int) -> list[dict[str,
     """
     import pyarrow.compute as pc
 
-    rows = _rejects(record).scanner(
-        columns=["_row", "reasons", "record"], filter=pc.field("_row") > after, batch_size=4_096
-    )
-    table = rows.head(limit).sort_by("_row")
+    rejects, place = _rejects(record), pc.field("_row")
+    # Nothing promises the order of rows over files, so the end of the page is found first, among the numbers alone.
+    numbers = rejects.to_table(columns=["_row"], filter=place > after).sort_by("_row").column("_row")
+    if not limit or not len(numbers):
+        return []
+    last = numbers[min(limit, len(numbers)) - 1].as_py()
+    columns = ["_row", "reasons", "record"]
+    table = rejects.to_table(columns=columns, filter=(place > after) & (place <= last)).sort_by("_row")
     return [
         {"_row": row["_row"], "reasons": row["reasons"].split(","), "record": masked_record(row["record"])}
         for row in table.to_pylist()

@@ -72,6 +72,7 @@ async def get_start(req: func.HttpRequest) -> func.HttpResponse:
         {
             "name": "durable-lakehouse",
             "ask": {"method": "POST", "url": "/api/chat/start", "body": {"question": "How many films are there?"}},
+            "docs": "/docs",
             "health": "/health",
         }
     )

@@ -106,7 +106,8 @@ class _Run:
         if review_due:
             yield from self._review()
         if review_due or not self._terms["gold_done"]:
-            yield from self._model()
+            # Databricks begins with Bronze: it would make the Gold of rows that were corrected since.
+            yield from self._model(may_escalate=not (done or review_due) and self._lane == "small")
         self._watch.checkpoint()
         self._watch.deaf = True  # what is published is not taken back
         self.say("publishing", 85)
@@ -148,11 +149,12 @@ class _Run:
         self.say("awaiting_review", 60)
         yield from review(self._ctx, self._work(), self._watch, self._slot, self._terms["review_seconds"])
         self._watch.checkpoint()
+        yield from self._promise(self._lane or "small")
 
-    def _model(self) -> Steps[None]:
+    def _model(self, *, may_escalate: bool) -> Steps[None]:
         """Make Gold of the Silver there is; where the run on Databricks has made it, there is nothing to do."""
         self.say("modelling", 65)
-        self._watch.overdue_ends = self._lane == "small"
+        self._watch.overdue_ends = may_escalate
         try:
             yield from step(self._ctx, "model_small", self._work(), wait=self._watch)
         except JobOverdueError:
@@ -193,6 +195,9 @@ class _Run:
         first = self._lane is None
         yield from self._slot.take(lane, windowed=first and self._terms["window"] == "window")
         self._lane = lane
+        yield from self._promise(lane)
+
+    def _promise(self, lane: JobLane) -> Steps[None]:
         seconds = self._terms["lanes"][lane]["deadline_seconds"]
         note: JobNote = {**self._job, "lane": lane, "queue_position": None, "expected_seconds": seconds}
         yield from step(self._ctx, "note_job", note)

@@ -5,7 +5,7 @@ A row is keyed by its job and by what it is about, so a load may be repeated, an
 
 import hashlib
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """What a row of each table is about, within its job."""
 BATCH = 1_000
+SQLITE_PATIENCE = 30
+"""Seconds that one job waits for another one's transaction."""
 TEXT_LENGTH = 255
 """As long as the longest text of Gold may be: an email has at most 254 characters."""
 _TRANSIENT = frozenset({1040, 1205, 1213, 2002, 2003, 2006, 2013})
@@ -51,8 +53,7 @@ class ServingStore:
         """
         with _serving_errors():
             known = {name: _table(name, dataset.schema) for name, dataset in tables.items()}
-            for table in known.values():
-                table.metadata.create_all(self._engine)
+            self._create(known.values())
             with self._engine.begin() as connection:
                 return sum(self._load(connection, table, tables[name]) for name, table in known.items())
 
@@ -71,14 +72,25 @@ class ServingStore:
                     rows = delete(table(name, column("_job_id"))).where(column("_job_id") == job_id)
                     connection.execute(rows)
 
+    def _create(self, tables: "Iterable[Table]") -> None:
+        """Create the tables that are missing; of several who do so at once, none is in the way of another."""
+        from sqlalchemy import inspect
+        from sqlalchemy.schema import CreateTable
+
+        present = inspect(self._engine).get_table_names()
+        for table in tables:
+            if table.name not in present:
+                with self._engine.begin() as connection:
+                    connection.execute(CreateTable(table, if_not_exists=True))
+
     def _load(self, connection: "Connection", table: "Table", dataset: "Dataset") -> int:
-        statement = _upsert(self._engine.dialect.name, table)
+        # Straight to the driver: the types of a Gold table need no conversion value by value.
+        compiled = _upsert(self._engine.dialect.name, table).compile(dialect=self._engine.dialect)
         count = 0
         for batch in dataset.to_batches(batch_size=BATCH):
-            rows = _rows(batch)
-            if rows:
-                connection.execute(statement, rows)
-            count += len(rows)
+            if batch.num_rows:
+                connection.exec_driver_sql(str(compiled), _rows(batch, compiled.positiontup))
+            count += batch.num_rows
         return count
 
 
@@ -126,7 +138,7 @@ def serving_store() -> ServingStore | None:
         lake = urlsplit(settings().lake_url)
         if lake.scheme != "file":
             return None
-        url = _sqlite_beside(lake.path)
+        return ServingStore(create_engine(_sqlite_beside(lake.path), connect_args={"timeout": SQLITE_PATIENCE}))
     try:
         return ServingStore(create_engine(url, pool_pre_ping=True))
     except ArgumentError as error:
@@ -178,13 +190,18 @@ def _upsert(dialect: str, table: "Table") -> Any:
     return insert.on_duplicate_key_update({name: insert.inserted[name] for name in names})
 
 
-def _rows(batch: Any) -> list[dict[str, Any]]:
-    """Return the rows of ``batch`` for a driver: decimals as text, which every database reads exactly."""
+def _rows(batch: Any, order: list[str] | None) -> Any:
+    """Return the rows of ``batch`` for a driver: tuples in ``order``, or, for one that goes by name, mappings.
+
+    Decimals and dates are text, which every database reads exactly.
+    """
     import pyarrow as pa
 
-    columns = [column.cast(pa.string()) if pa.types.is_decimal(column.type) else column for column in batch.columns]
-    named: Any = pa.record_batch(columns, names=batch.schema.names)
-    return named.to_pylist()
+    names = order or batch.schema.names
+    columns = [batch.column(name) for name in names]
+    plain = [c.cast(pa.string()) if pa.types.is_decimal(c.type) or pa.types.is_date(c.type) else c for c in columns]
+    rows = zip(*(column.to_pylist() for column in plain), strict=True)
+    return list(rows) if order else [dict(zip(names, row, strict=True)) for row in rows]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pyarrow.parquet as pq
 from azure.cosmos import CosmosClient, PartitionKey
 from hosting import Host
@@ -23,7 +24,9 @@ class Factory:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.http = host.client(params={"code": host.system_key})
+        # A connection that is kept may be closed by the host in the very moment it is used again.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        self.http = host.client(params={"code": host.system_key}, limits=limits)
         self.lake = host.data / "lake"
         keys = json.loads((host.data / "keys.json").read_text())
         client = CosmosClient(host.services["cosmos"], keys["cosmos_key"], retry_total=3)
@@ -124,6 +127,20 @@ class Factory:
 
     def close(self) -> None:
         self.http.close()
+
+
+def most_at_once(records: list[JobRecord]) -> int:
+    """How many of the jobs were at work at the same time, at most."""
+    edges: list[tuple[str, int]] = []
+    for record in records:
+        times = [time for attempt in record["attempts"] for time in (attempt["started_at"], attempt["ended_at"])]
+        assert None not in times
+        edges += [(min(times), 1), (max(times), -1)]
+    running = peak = 0
+    for _, step in sorted(edges):
+        running += step
+        peak = max(peak, running)
+    return peak
 
 
 def kill(factory: Factory) -> None:

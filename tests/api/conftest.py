@@ -22,11 +22,13 @@ from serving import serving
 
 import api.accounts
 import api.following
+import api.job_following
 import api.starting
 from localhost.services.cosmos.app import create_app
 from localhost.services.faults import Faults
 from shared.conversations import Conversations
 from shared.identity import local
+from shared.jobs import Jobs
 from shared.rate_limit import RateLimits
 from shared.settings import settings
 
@@ -181,6 +183,8 @@ def app(
     records = database.create_container("conversations", PartitionKey("/partition_key"), default_ttl=-1)
     conversations = Conversations(records, ttl=86_400)
     limits = RateLimits(database.create_container("limits", PartitionKey("/id"), default_ttl=3_600))
+    jobs = Jobs(database.create_container("jobs", PartitionKey("/owner"), default_ttl=-1))
+    monkeypatch.setattr(api.job_following, "jobs", lambda: jobs)
     for module in (api.starting, api.following):
         monkeypatch.setattr(module, "conversations", lambda: conversations)
     for module in (api.starting, api.accounts):

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared.etl_paths import GOLD_TABLES, user_segment
-from tests import hosting
 from tests.hosting import ROOT, Host
 from tests.schemas import answer_violations
 
@@ -89,14 +88,9 @@ class Person:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    data = tmp_path_factory.mktemp("etl")
-    host = hosting.start("--sql-engine", "duckdb", data=data, CHAT_ANONYMOUS="true")
-    try:
-        yield host
-    finally:
-        code = host.stop()
-    assert code == 0, "".join(host.errors)
+def host(local_host: Host) -> Host:
+    """The host that serves strangers in the chat, and nowhere else."""
+    return local_host
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +301,33 @@ def test_a_cancelled_job_can_be_retried(demo):
     assert waiting["version"] < cancelled["version"] < again["version"] < job["version"]
     assert (job["counts"]["cleaned"], job["counts"]["rejected"], job["error_code"]) == (5, 5, None)
     assert [one["step"] for one in job["attempts"]].count("measuring") == 1
+
+
+def test_a_job_that_an_operator_ended_can_be_retried(demo, host):
+    """Terminated through the management API, it says so, and a retry takes it up where it stood."""
+    job_id = demo.start(json={"records": [*good(5, 300), *BAD]})
+    demo.until(job_id, "awaiting_review")
+    with host.client() as operator:
+        path = f"/runtime/webhooks/durabletask/instances/{job_id}/terminate"
+        assert operator.post(path, params={"reason": "test", "code": host.system_key}).status_code == 202
+    ended = demo.until(job_id, "failed")
+    refused = demo.send("POST", f"/api/jobs/{job_id}/cancel", "/api/jobs/{job_id}/cancel")
+    demo.send("POST", f"/api/jobs/{job_id}/retry", "/api/jobs/{job_id}/retry")
+    demo.until(job_id, "awaiting_review")
+    demo.send("POST", f"/api/jobs/{job_id}/cancel", "/api/jobs/{job_id}/cancel")
+    demo.until(job_id, "cancelled")
+
+    assert (ended["status"], ended["error_code"]) == ("error", "terminated")
+    assert refused.status_code == 409
+
+
+def test_a_file_in_bronze_can_be_cleaned_again(people):
+    """What was uploaded lies in the caller's Bronze; a job over it is a child of the first."""
+    ana = people["ana"]
+    job = ana.finish(json={"records": good(1)})
+    answer = ana.send("POST", "/write_to_db", "/write_to_db", json={"path": job["source"]["path"], "wait": 60})
+
+    assert (answer.status_code, answer.json()["parentJobId"]) == (200, job["jobId"])
 
 
 def test_nobody_sees_who_was_rejected(demo):

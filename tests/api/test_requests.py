@@ -9,7 +9,7 @@ import pytest
 
 from api.chat import start_chat
 from api.requests import MAX_BODY_BYTES
-from api.responses import DO, STATUSES
+from api.responses import DO, STATUSES, JobFailedError, problem
 
 from .conftest import Answer, App
 
@@ -158,3 +158,16 @@ def test_the_burst_is_followed_by_429(app, monkeypatch):
 def test_every_code_says_what_to_do():
     """No error leaves a caller without a next step."""
     assert STATUSES.keys() <= DO.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("quota_exceeded", 429), ("cancelled", 409), ("source_changed", 409), ("rows_lost", 500), ("new_code", 500)],
+)
+def test_a_job_that_was_waited_for_fails_with_the_status_of_its_code(code, status):
+    """The code is the job's own, with the id of the job and what to do about it."""
+    answer = problem(JobFailedError("the-job", code, "It failed."), "r")
+    body = json.loads(answer.get_body())
+
+    assert (answer.status_code, body["code"], body["jobId"], body["error"]) == (status, code, "the-job", "It failed.")
+    assert body["do"]

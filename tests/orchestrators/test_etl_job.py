@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from durabletask.client import TaskHubGrpcClient
 from durabletask.entities import EntityInstanceId
 from replaying import Hub, Run, user_function
@@ -85,7 +84,8 @@ class Plant:
             self.begun[name].set()
             assert self.waits[name].wait(30)
         answers = self.answers.get(name, [{}])
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return answer(payload) if callable(answer) else answer
 
 
 class Works:
@@ -152,13 +152,15 @@ def test_a_small_job_goes_through_its_steps_once(hub: Hub) -> None:
     assert ended.custom_status == {"state": "completed", "lane": "small", "percentage": 100, "version": 9}
 
 
-@pytest.mark.parametrize(("count", "lane"), [(0, "small"), (1, "small"), (10_000, "small"), (10_001, "large")])
-def test_the_measured_count_decides_about_the_lane(hub: Hub, count: int, lane: str) -> None:
-    """The client said 100; a wrong number sends nobody's million rows to pandas."""
-    plant = Plant(measure_source={"count": count})
-    ended = run(hub, plant)
-    assert ended.custom_status["lane"] == lane
-    assert ("refine_small" in plant.names()) is (lane == "small")
+def test_the_measured_count_decides_about_the_lane(hub: Hub) -> None:
+    """The client said 100 of each; a wrong number sends nobody's million rows to pandas."""
+    plant = Plant(measure_source=lambda work: {"count": int(work["job_id"])})
+    lanes = {"0": "small", "1": "small", "10000": "small", "10001": "large"}
+    with works(hub, plant) as at:
+        for count in lanes:
+            at.start(count)
+        assert {count: at.end(count).custom_status["lane"] for count in lanes} == lanes
+    assert sorted(payload["job_id"] for name, payload in plant.calls if name == "submit_large") == ["10001"]
 
 
 def test_a_job_declared_large_that_is_small_gives_its_large_slot_back(hub: Hub) -> None:
@@ -221,6 +223,21 @@ def test_corrections_that_are_not_good_enough_park_the_job_again(hub: Hub) -> No
         assert at.end().output["state"] == "completed"
     assert len(set(plant.attempts("settle_review"))) == 3
     assert plant.names().count("refine_small") == 1, "only the rejects run again"
+
+
+def test_what_was_corrected_does_not_move_to_the_large_lane(hub: Hub) -> None:
+    """It begins with Bronze and knows nothing of corrections; the job takes longer than promised, and says so."""
+    lanes = {**TERMS["lanes"], "small": {"slots": 10, "deadline_seconds": 1, "window_seconds": 600}}
+    plant = Plant(terms={"lanes": lanes, "run": 2, "measured_count": 100, "silver_done": True, "review_due": True})
+    release = plant.hold("model_small")
+    with works(hub, plant) as at:
+        at.start()
+        at.until(lambda: at.state_of() == "awaiting_review")
+        at.tell("review", {"decision": "replay", "path": "c"})
+        at.until(lambda: "breached" in plant.notes("deadline"))
+        release.set()
+        assert at.end().output["state"] == "completed"
+    assert "submit_large" not in plant.names()
 
 
 def test_a_decision_that_never_comes_fails_the_job(hub: Hub) -> None:
@@ -302,14 +319,19 @@ def test_when_one_store_fails_the_other_gives_the_job_back(hub: Hub) -> None:
     assert plant.notes("code") == ["lake_failed"]
 
 
-@pytest.mark.parametrize("failing", STEPS)
-def test_a_failed_job_says_why_and_leaks_no_slot(hub: Hub, failing: str) -> None:
-    """At whichever step; ``run`` waits until both lanes are free."""
-    plant = Plant(**{failing: REFUSED})
-    ended = run(hub, plant)
-    assert ended.state.runtime_status.name == "FAILED"
-    assert plant.notes("state")[-1] == "failed"
-    assert ended.custom_status["state"] == "failed"
+def test_a_failed_job_says_why_and_leaks_no_slot(hub: Hub) -> None:
+    """At whichever step."""
+    refusing = {name: lambda work, name=name: REFUSED if work["job_id"] == name else {"count": 100} for name in STEPS}
+    plant = Plant(**refusing)
+    with works(hub, plant) as at:
+        for name in STEPS:
+            at.start(name)
+        for name in STEPS:
+            ended = at.end(name)
+            assert ended.state.runtime_status.name == "FAILED"
+            assert ended.custom_status["state"] == "failed"
+        at.until(lambda: not at.slots("small"))
+    assert plant.notes("code") == ["lake_failed"] * len(STEPS)
 
 
 def test_a_job_beyond_the_quota_does_not_begin(hub: Hub) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import hosting
 import pytest
-from factory import OWNER, RUNTIME, Factory, kill
+from factory import OWNER, RUNTIME, Factory, kill, most_at_once
 
 from shared.etl.generate import generate_json_lines
-from shared.jobs import JobRecord
 
 
 @pytest.fixture(scope="module")
@@ -20,20 +19,6 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
     yield running
     running.close()
     assert host.stop() == 0, "".join(host.errors)
-
-
-def most_at_once(records: list[JobRecord]) -> int:
-    """How many of the jobs were at work at the same time, at most."""
-    edges: list[tuple[str, int]] = []
-    for record in records:
-        times = [time for attempt in record["attempts"] for time in (attempt["started_at"], attempt["ended_at"])]
-        assert None not in times
-        edges += [(min(times), 1), (max(times), -1)]
-    running = peak = 0
-    for _, step in sorted(edges):
-        running += step
-        peak = max(peak, running)
-    return peak
 
 
 def orders(*numbers: int, **changes: Any) -> list[bytes]:

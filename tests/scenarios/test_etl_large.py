@@ -6,8 +6,7 @@ from importlib.util import find_spec
 
 import hosting
 import pytest
-from factory import Factory
-from test_etl import most_at_once
+from factory import Factory, most_at_once
 
 from shared.etl.generate import generate_json_lines
 from shared.jobs import JobRecord

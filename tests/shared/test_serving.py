@@ -87,6 +87,10 @@ def test_values_arrive_as_they_are(store: Store) -> None:
     assert {(o, Decimal(str(p)), q) for o, p, q in found} == {
         (order, row["unit_price"], row["quantity"]) for order, row in rows.items()
     }
+    days = store.ask("SELECT time_key, date FROM dim_time WHERE _job_id = 'values'")
+    assert {(key, str(day)) for key, day in days} == {
+        (row["time_key"], str(row["date"])) for row in tables["dim_time"].to_table().to_pylist()
+    }
     names = {row["user_id"]: row["name"] for row in tables["dim_users"].to_table().to_pylist()}
     assert dict(store.ask("SELECT user_id, name FROM dim_users WHERE _job_id = 'values'")) == names
 
@@ -113,7 +117,10 @@ def test_a_load_that_breaks_leaves_nothing(store: Store) -> None:
 
 
 def test_jobs_load_side_by_side(store: Store) -> None:
-    """Ten jobs of a lane at once: whoever meets another one is told to try again, and then gets through."""
+    """The first jobs of a new database: whoever meets another one is told to try again, and then gets through."""
+    with store.engine.begin() as connection:
+        for name in KEYS:
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
     failed: list[Exception] = []
 
     def load(number: int) -> None:
