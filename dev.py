@@ -28,12 +28,14 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 PYTHON_VERSION = (3, 13)
 JAVA_VERSION = 17
 
+# A file's tests stay together: they share what they start.
+TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile"]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["pyright"],
     "imports": ["lint-imports", "--no-logo"],
-    "tests": ["python", "-m", "pytest"],
+    "tests": ["python", "-m", "pytest", *TWO_AT_ONCE],
 }
 
 
@@ -231,9 +233,10 @@ def run(arguments: list[str]) -> None:
 
 
 def test(arguments: list[str]) -> None:
-    """Run the tests; the arguments go to pytest."""
+    """Run the tests, all of them in two processes; the arguments go to pytest."""
     prepare("app", "local", "test")
-    hand_over([str(VENV_PYTHON), "-m", "pytest", *arguments])
+    everything = all(argument.startswith("-") for argument in arguments)
+    hand_over([str(VENV_PYTHON), "-m", "pytest", *(TWO_AT_ONCE if everything else []), *arguments])
 
 
 def check(arguments: list[str]) -> None:
