@@ -162,14 +162,14 @@ class Client:
         self._finish(life, receivers)
         self._finish(life, [{"op": "terminate", "key": key} for key in self._known.sleepers])
         keys = list(self._known.started)
-        results = life.all([{"op": "result", "key": key, "seconds": seconds} for key in keys], seconds + 10)
+        instances = self._results(life, keys, seconds)
         histories = life.all([{"op": "history", "key": key} for key in keys])
         accounts = life.tell("entities", "account")
         life.end(0)
         self.history.close()
         return {
             "opened": opened,
-            "instances": dict(zip(keys, results, strict=True)),
+            "instances": instances,
             "completions": {
                 key: events.count("executionCompleted") if events else 0
                 for key, events in zip(keys, histories, strict=True)
@@ -177,6 +177,18 @@ class Client:
             "accounts": accounts,
             **on_disk(self.database),
         }
+
+    def _results(self, life: Life, keys: list[str], seconds: float) -> dict[str, Any]:
+        """Return each result, for which the hub gets ``seconds``, and again as long as others come meanwhile."""
+        results: dict[str, Any] = {}
+        missing = keys
+        while True:
+            asked = [{"op": "result", "key": key, "seconds": seconds} for key in missing]
+            results |= dict(zip(missing, life.all(asked, seconds + 10), strict=True))
+            still = [key for key in keys if results[key] is None]
+            if not still or still == missing:
+                return results
+            missing = still
 
     def _finish(self, life: Life, requests: list[dict[str, Any]]) -> None:
         numbers = [self.history.invoke(r["op"], r["key"], r.get("value")) for r in requests]

@@ -92,11 +92,21 @@ class Load:
             self._number += 1
             number, name = self._number, self.rng.choice(list(EXPECTED))
             key = f"{name}-{number}"
-            await self._until(self._calls("POST", f"orchestrators/{name}/{key}", json=number), 202, 409)
+            await self._start(name, key, number)
             self.acknowledged[key] = number
             if name == "approval":
                 await self._until(self._calls("POST", f"instances/{key}/raiseEvent/answer", json=5), 202, 410)
             await self._follow(key)
+
+    async def _start(self, name: str, key: str, number: int) -> None:
+        """Start one run: a second start of what is over already would be another run."""
+        start = self._calls("POST", f"orchestrators/{name}/{key}", json=number)
+        look = self._calls("GET", f"instances/{key}")
+        while (answer := await start()) is None or answer.status_code not in (202, 409):
+            if answer is not None:
+                self._complain(answer)
+            if (await self._until(look, 200, 202, 404, 500)).status_code != 404:
+                return
 
     async def _follow(self, key: str) -> None:
         while True:
@@ -137,10 +147,14 @@ class Load:
             answer = await call()
             if answer is not None and answer.status_code in wanted:
                 return answer
-            if answer is not None and answer.status_code not in (502, 503):
-                self.wrong.append(f"{answer.request.url.path} answered {answer.status_code}: {answer.text[:200]}")
-                await asyncio.sleep(1)
+            if answer is not None:
+                self._complain(answer)
             await asyncio.sleep(0.05)
+
+    def _complain(self, answer: httpx2.Response) -> None:
+        """Note an answer that no host should give; one that is busy, or going, may refuse."""
+        if answer.status_code not in (502, 503):
+            self.wrong.append(f"{answer.request.url.path} answered {answer.status_code}: {answer.text[:200]}")
 
 
 async def torment(seed: int, kills: int, folder: Path) -> dict[str, Any]:

@@ -410,8 +410,9 @@ async def test_a_filter_may_name_versions(hub):
         assert (await step(hub)).instance == "v1"
 
 
-async def test_a_worker_that_refuses_a_version_leaves_it_to_others(hub):
+async def test_a_worker_that_refuses_a_version_leaves_it_to_others(hub, monkeypatch):
     """It gives the step back; a worker of the right version does it."""
+    monkeypatch.setattr("localhost.hub.sqlite.work.FIRST_PAUSE", 0.005)
 
     def strictly(version):
         options = VersioningOptions(

@@ -13,9 +13,9 @@ from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 from durabletask.worker import TaskHubGrpcWorker
 from hub_harness.by_hand import activity, begun, complete, nothing, schedule, start, state, step
+from hub_harness.served import served
 
 from localhost.hub import work_stream
-from localhost.hub.service import TaskHubServer
 
 QUIET = logging.getLogger("quiet.worker")
 QUIET.setLevel(logging.CRITICAL + 1)
@@ -44,16 +44,6 @@ def careful(ctx, amount):
 def account(ctx, amount):
     ctx.set_state(ctx.get_state(int, 0) + amount)
     return ctx.get_state(int)
-
-
-@asynccontextmanager
-async def served(hub):
-    server = TaskHubServer(hub)
-    address = await server.start()
-    try:
-        yield address
-    finally:
-        await server.stop()
 
 
 @asynccontextmanager
