@@ -17,6 +17,7 @@ from shared.jobs import JobRecord, Jobs
 
 OWNER = "demo"
 RUNTIME = "/runtime/webhooks/durabletask"
+JSON = {"content-type": "application/json"}
 
 
 class Factory:
@@ -93,7 +94,8 @@ class Factory:
         return self.until(ended, patience=patience, what="an end")
 
     def tell(self, job_id: str, event: str, data: Any = None) -> None:
-        told = self.http.post(f"{RUNTIME}/instances/{job_id}/raiseEvent/{event}", json=data)
+        url = f"{RUNTIME}/instances/{job_id}/raiseEvent/{event}"
+        told = self.http.post(url, content=json.dumps(data), headers=JSON)
         assert told.status_code == 202, told.text
 
     def entity(self, name: str, key: str) -> Any:

@@ -10,7 +10,7 @@ from chaos.life import REFUSED, UP, Conditions, Life, use_ledger
 
 SENDERS = 10
 RECEIVER = "tally"
-PATIENCE = 120.0
+PATIENCE = 600.0
 
 
 class Sender:
@@ -40,7 +40,7 @@ def run(seed: int, events: int, *, kills: bool = False) -> dict[str, Any]:
             for sender in senders:
                 sender.resent += sender.waiting
                 sender.waiting = False
-            seconds = rng.uniform(0.02, 0.3) if kills else PATIENCE * 10
+            seconds = rng.uniform(0.02, 0.3) if kills else PATIENCE
             for answer in life.answers(seconds):
                 if answer["id"] == UP or answer.get(REFUSED):
                     continue

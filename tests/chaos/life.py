@@ -270,7 +270,7 @@ class Life:
 
     def tell(self, op: str, key: str = "", value: Any = None, seconds: float = 30) -> Any:
         """Ask one thing and return its answer; whatever else is answered meanwhile is not looked at."""
-        self.ask(op, {"op": op, "key": key, "value": value})
+        self.ask(op, {"op": op, "key": key, "value": value, "seconds": seconds})
         return self._first({op}, seconds).get(op)
 
     def all(self, requests: list[dict[str, Any]], seconds: float = 60) -> list[Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from localhost.services.databricks.engine import Cancellation, JobFailedError, JobOutput, PythonJob, RunFailedError
+from localhost.services.databricks.spark_session import cancel
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -86,7 +87,7 @@ def run_python_job(session: "SparkSession", job: PythonJob, cancellation: Cancel
 
         def interrupt() -> None:
             process.kill()
-            context.cancelJobGroup(group)
+            cancel(context, group)
 
         with process, cancellation.interrupting(interrupt):
             if process.stdin is not None:

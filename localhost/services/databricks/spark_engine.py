@@ -30,7 +30,7 @@ from localhost.services.databricks.engine import (
 )
 from localhost.services.databricks.lake_tables import LakeTables
 from localhost.services.databricks.python_jobs import run_python_job
-from localhost.services.databricks.spark_session import jvm_process, new_home, open_session, stop
+from localhost.services.databricks.spark_session import cancel, jvm_process, new_home, open_session, stop
 from localhost.tables import SchemaVersion
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class SparkEngine:
             raise QueryFailedError(f"Spark does not answer: {self.failure}", error_code="TEMPORARILY_UNAVAILABLE")
         group = uuid4().hex
         context = session.sparkContext
-        with cancellation.interrupting(lambda: context.cancelJobGroup(group)), _in_databricks_words():
+        with cancellation.interrupting(lambda: cancel(context, group)), _in_databricks_words():
             self._tables.refresh(lambda version, tables: self._publish(session, version, tables))
             context.setJobGroup(group, "query", interruptOnCancel=True)
             result = work(session)

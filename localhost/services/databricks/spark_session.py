@@ -15,6 +15,7 @@ from tempfile import gettempdir, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
 JAVA_VERSION = 17
@@ -92,7 +93,8 @@ def open_session(home: Path) -> "SparkSession":
     """Start the JVM and return its session; ``home`` is a folder for what it writes."""
     # Spark would print its own log beside the host's; its errors reach the caller anyway.
     (home / "log4j2.properties").write_text(_NO_LOG, encoding="utf-8")
-    logging.getLogger("SQLQueryContextLogger").disabled = True
+    # By its level: whoever configures logging later, as a web server does, enables what was disabled.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
     os.environ |= {
         "SPARK_CONF_DIR": str(home),
         "SPARK_LOCAL_IP": "127.0.0.1",
@@ -119,6 +121,11 @@ def jvm_process() -> "subprocess.Popen[bytes] | None":
     """Return the process of the JVM, or None where there is none yet."""
     gateway = getattr(_spark_context(), "_gateway", None)  # the only hold on the JVM's process
     return None if gateway is None else gateway.proc
+
+
+def cancel(context: "SparkContext", group: str) -> None:
+    """End the jobs of a group; one that is only being planned yet does not begin."""
+    context._jsc.sc().cancelJobGroupAndFutureJobs(group)  # noqa: SLF001 - PySpark's own ends only what runs
 
 
 def stop(session: "SparkSession | None") -> None:

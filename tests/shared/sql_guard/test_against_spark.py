@@ -47,10 +47,11 @@ DIFFERS = re.compile(
 def analyser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Spark with the four tables, and decoys under every name that a statement may try."""
     pyspark = pytest.importorskip("pyspark.sql")
-    from localhost.services.databricks.spark_session import missing_for_spark
+    from localhost.services.databricks.spark_session import missing_for_spark, stop
 
     if missing := missing_for_spark():
         pytest.skip(missing)
+    stop(pyspark.SparkSession.getActiveSession())  # another test's: a process has one JVM, with one catalogue
     builder = pyspark.SparkSession.builder.master("local[1]")
     for flag, value in {**FLAGS, "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("lake"))}.items():
         builder = builder.config(flag, value)
@@ -58,7 +59,6 @@ def analyser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session.sparkContext.setLogLevel("OFF")
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     for database in ("imdb", "other"):
-        session.sql(f"DROP DATABASE IF EXISTS {database} CASCADE")  # another test's Spark in this JVM left its own
         session.sql(f"CREATE DATABASE {database}")
     for table in IMDB.tables:
         # Spark is strict about types, and isAdult is 0 or 1 in the queries people know.
@@ -68,7 +68,7 @@ def analyser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     for decoy in DECOYS:
         session.sql(f"CREATE TABLE {decoy} (id STRING, x STRING, tconst STRING, email STRING) USING parquet")
     yield session
-    session.stop()
+    stop(session)
 
 
 def resolved(session: Any, sql: str) -> Any:

@@ -27,13 +27,23 @@ def duckdb(lake):
 
 
 @pytest.fixture(scope="session")
-def spark(lake):
+def spark_engines():
+    """The one engine that runs, if any, last."""
+    engines = []
+    yield engines
+    for engine in engines[-1:]:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def spark(lake, spark_engines):
+    """Spark for all modules; another one where somebody else has ended the JVM of this process."""
     if missing := missing_for_spark():
         pytest.skip(f"no Spark here: {missing}")
-    engine = SparkEngine(lake)
-    engine.start()
-    yield engine
-    engine.close()
+    if not spark_engines or spark_engines[-1].failure:
+        spark_engines.append(SparkEngine(lake))
+        spark_engines[-1].start()
+    return spark_engines[-1]
 
 
 @pytest.fixture(scope="module")

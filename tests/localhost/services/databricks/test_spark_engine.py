@@ -52,10 +52,11 @@ def test_both_engines_report_a_job_alike(spark, duckdb, tmp_path):
     assert reports[:2] == reports[2:]
 
 
-def test_cancelling_interrupts_spark(spark):
-    """A query in the middle of its work ends when it is cancelled."""
+@pytest.mark.parametrize("after", [0.02, 0.1, 1.0])
+def test_cancelling_interrupts_spark(spark, after):
+    """A query ends when it is cancelled, in the middle of its work or while it is being planned."""
     cancellation = Cancellation()
-    Timer(1.0, cancellation.request).start()
+    Timer(after, cancellation.request).start()
 
     with pytest.raises(QueryCancelledError):
         spark.execute(ENDLESS, (), None, cancellation)
