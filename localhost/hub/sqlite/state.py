@@ -7,6 +7,7 @@ asked is told when it is there. Instances that are over are forgotten as soon as
 import asyncio
 import itertools
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from localhost.hub.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
 
+WARY_SECONDS = 60.0
 _PASSED_ON_WHILE_SUSPENDED = ("executionResumed", "executionTerminated", "executionRewound")
 
 
@@ -38,6 +40,7 @@ class State:
         self.path = path
         self._loaded = loaded
         self._open = False
+        self._wary_until = 0.0
         self.instances: dict[str, Instance] = {}
         self.children: dict[str, set[str]] = {}
         self.entities: dict[str, Entity] = {}
@@ -73,10 +76,17 @@ class State:
             connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
         )
         self._forget_everything()  # of an earlier opening
-        self._load(suspect=not self.reader.clean_stop())
+        killed = not self.reader.clean_stop()
+        self._load(suspect=killed)
+        self._wary_until = time.monotonic() + WARY_SECONDS if killed else 0.0
         self._open = True
         with self.change() as changes:
             changes.set_meta("stopped", 0)
+
+    @property
+    def wary(self) -> bool:
+        """Whether the host was killed just now, perhaps by something that is handed out again."""
+        return time.monotonic() < self._wary_until
 
     async def close(self) -> None:
         """Write that the stop was orderly, and close the file; one that never opened has nothing to close."""

@@ -30,6 +30,7 @@ class Work:
 
     A step of an orchestration may leave before the events that it is given are on disk: it has no effect of its own,
     and its outcome is written after them. Activities and entities, which may have effects, leave after the commit.
+    In the first minute after a kill steps leave after it, too: one that kills the host has to be known to be counted.
     """
 
     def __init__(self, state: State, lifecycle: Lifecycle, entities: Entities, steps: Steps) -> None:
@@ -78,6 +79,8 @@ class Work:
         try:
             history = await self._state.history(instance)
             allowed = await self._allow(instance)
+            if self._state.wary:
+                await self._state.writer.durable(instance.sequence)
         except BaseException:
             self._put_back(self._state.orchestrations, instance, epoch)
             raise

@@ -1,6 +1,7 @@
 """What kills or is given back each time is given up, with a reason, and the rest goes on."""
 
 import asyncio
+import threading
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
@@ -22,7 +23,7 @@ from hub_harness.by_hand import (
     timer,
 )
 
-from localhost.hub.sqlite import limits, work
+from localhost.hub.sqlite import limits, work, writer
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,23 @@ async def test_an_item_given_back_comes_again(hub, kind, take):
     await start(hub, "two")
     await abandon(hub, kind, take, 3)
     await take(hub)
+
+
+async def test_after_a_kill_a_step_leaves_once_its_start_is_on_disk(hub, crash, monkeypatch):
+    """A start that kills the host before it is written would never be counted, and what is beside it would be."""
+    disk = threading.Event()
+    monkeypatch.setattr(writer, "FEW", -1)  # the disk is waited for in a thread
+    await start(hub, "before")
+    async with crash() as after:
+        await step(after)
+        commit = after._state.writer._commit
+        monkeypatch.setattr(after._state.writer, "_commit", lambda: (disk.wait(), commit()))
+        starting = asyncio.create_task(start(after, "deadly"))
+        left_early = not await nothing(after, "orchestration")
+        disk.set()
+        assert not left_early
+        assert (await step(after)).instance == "deadly"
+        await starting
 
 
 async def test_a_step_given_back_ten_times_fails_its_instance_with_a_reason(hub):
