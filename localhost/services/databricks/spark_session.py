@@ -123,8 +123,9 @@ def jvm_process() -> "subprocess.Popen[bytes] | None":
     return None if gateway is None else gateway.proc
 
 
-def cancel(context: "SparkContext", group: str) -> None:
+def cancel(spark_context: "SparkContext", group: str) -> None:
     """End the jobs of a group; one that is only being planned yet does not begin."""
+    context: Any = spark_context  # of its JVM nothing is typed
     context._jsc.sc().cancelJobGroupAndFutureJobs(group)  # noqa: SLF001 - PySpark's own ends only what runs
 
 
