@@ -187,6 +187,7 @@ async def test_restarting_with_the_same_id_and_a_new_one(address, kind):
         await client.schedule_new_orchestration(echo, input="again", instance_id="one", tags={"a": "b"}, version="3")
         await client.wait_for_orchestration_completion("one", timeout=PATIENCE)
         assert await client.restart_orchestration("one") == "one"
+        await client.wait_for_orchestration_completion("one", timeout=PATIENCE)
         other = await client.restart_orchestration("one", restart_with_new_instance_id=True)
         for instance_id in ("one", other):
             ended = await client.wait_for_orchestration_completion(instance_id, timeout=PATIENCE)

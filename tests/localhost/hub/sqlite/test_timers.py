@@ -131,13 +131,14 @@ async def test_a_thousand_timers_fire(hub):
     assert sorted(seen) == list(range(1, 1001))
 
 
-async def test_a_scheduled_start_waits(hub):
+async def test_a_scheduled_start_waits(hub, clock):
     request = pb.CreateInstanceRequest(instanceId="one", name="f")
-    request.scheduledStartTimestamp.FromDatetime(datetime.now(UTC) + timedelta(seconds=0.05))
+    request.scheduledStartTimestamp.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
     await hub.start_instance(request)
     assert await nothing(hub, "orchestration")
     assert (await state(hub)).orchestrationStatus == PENDING
     assert (await state(hub)).HasField("scheduledStartTimestamp")
+    clock.forward(3700)
     assert (await step(hub)).kinds == ["executionStarted"]
 
 
@@ -151,18 +152,20 @@ async def test_a_scheduled_start_survives_a_crash(hub, crash, clock):
         assert (await step(after)).kinds == ["executionStarted"]
 
 
-async def test_an_event_before_a_scheduled_start_is_kept_for_it(hub):
+async def test_an_event_before_a_scheduled_start_is_kept_for_it(hub, clock):
     request = pb.CreateInstanceRequest(instanceId="one", name="f")
-    request.scheduledStartTimestamp.FromDatetime(datetime.now(UTC) + timedelta(seconds=0.05))
+    request.scheduledStartTimestamp.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
     await hub.start_instance(request)
     await raised(hub)
+    clock.forward(3700)
     assert (await step(hub)).kinds == ["executionStarted", "eventRaised"]
 
 
-async def test_a_delayed_signal_waits_and_survives_a_crash(hub, crash):
-    await begun(hub, "one", signal(1, seconds=0.1))
+async def test_a_delayed_signal_waits_and_survives_a_crash(hub, crash, clock):
+    await begun(hub, "one", signal(1, seconds=3600))
     assert await nothing(hub, "entity")
     async with crash() as after:
+        clock.forward(3700)
         assert (await batch(after)).operations == ["op"]
 
 
