@@ -56,6 +56,8 @@ class Settings:
     """The dataset of the catalogue that questions are about."""
     chat_anonymous: bool = False
     """Whether the chat answers callers without a token; their conversation id is then the capability."""
+    chat_data_wait_seconds: int = 3_600
+    """How long a question that waits for its asker's newer Gold does so; then the last one answers it."""
     chat_burst: int = 60
     """How many questions one caller may start at once."""
     chat_starts_per_second: float = 5.0
