@@ -111,8 +111,9 @@ def _create(caller: Caller, order: Order, key: str | None) -> tuple[Started, boo
         parent, source = _find(order.path, caller.owner)
         count = order.declared_count
     else:
-        count = order.upload.count()
-        parent, source = job_id, _store(order.upload, caller.owner, job_id)
+        checksum = hashlib.sha256(order.upload.content).hexdigest()
+        count = order.upload.count(checksum, small=settings().etl_small_limit)
+        parent, source = job_id, _store(order.upload, caller.owner, job_id, checksum, count)
     made = new_record(
         job_id=job_id,
         owner=caller.owner,
@@ -151,12 +152,11 @@ def _find(path: str, owner: str) -> tuple[str, Source]:
     return parent, {"path": path, "format": kind, "bytes": facts.bytes, "sha256": checksum, "etag": facts.etag}
 
 
-def _store(upload: Upload, owner: str, job_id: str) -> Source:
+def _store(upload: Upload, owner: str, job_id: str, checksum: str, rows: int) -> Source:
     """Put the records into Bronze as they came; Bronze is never written over."""
     from shared.lake_files import create_bytes, facts_of, sha256_of
 
     path = bronze_path(owner, job_id, job_id, upload.format)
-    checksum = hashlib.sha256(upload.content).hexdigest()
     if not create_bytes(path, upload.content) and sha256_of(path) != checksum:
         raise ConflictError("This Idempotency-Key was used for another job; use a new key for a new job.")
     facts = facts_of(path)
@@ -166,4 +166,5 @@ def _store(upload: Upload, owner: str, job_id: str) -> Source:
         "bytes": len(upload.content),
         "sha256": checksum,
         "etag": facts.etag if facts else "",
+        "rows": rows,
     }
