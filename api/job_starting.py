@@ -21,9 +21,6 @@ from shared.payloads import Job, JobLane
 from shared.rate_limit import Allowance, rate_limits
 from shared.settings import settings
 
-STARTS = Allowance(burst=120, per_second=2)
-"""How many jobs one user may start, or data sets generate, at once and per second."""
-
 type PathName = Literal["small_batch", "large_batch"]
 
 
@@ -104,8 +101,18 @@ def key_id(owner: str, kind: str, key: str | None) -> str:
     )
 
 
+def take_start(caller: Caller) -> None:
+    """Count one more job, or data set, against what a user may start.
+
+    Raises:
+        RateLimitedError: it is too much.
+    """
+    chosen = settings()
+    rate_limits().take(f"job:{caller.owner}", Allowance(chosen.etl_burst, chosen.etl_starts_per_second))
+
+
 def _create(caller: Caller, order: Order, key: str | None) -> tuple[Started, bool]:
-    rate_limits().take(f"job:{caller.owner}", STARTS)
+    take_start(caller)
     job_id = key_id(caller.owner, "job", key)
     if order.upload is None:
         parent, source = _find(order.path, caller.owner)

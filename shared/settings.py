@@ -94,6 +94,10 @@ class Settings:
     """A job that rejects a larger share of its rows waits for somebody's decision."""
     etl_review_seconds: int = 604_800
     """How long it waits."""
+    etl_burst: int = 120
+    """How many jobs one user may start, or data sets generate, at once."""
+    etl_starts_per_second: float = 2.0
+    """How fast that allowance fills up again."""
     etl_concurrent_jobs: int = 100
     """How many jobs one user may have under way."""
     etl_rows_per_day: int = 50_000_000
