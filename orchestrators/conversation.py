@@ -1,7 +1,7 @@
 """One turn of a conversation: a question in, an answer in the record out."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -143,6 +143,6 @@ class _Report:
                 "kind": "chat",
                 "state": state,
                 "percentage": self.percentage,
-                "at": self._ctx.current_utc_datetime.isoformat(),
+                "at": self._ctx.current_utc_datetime.replace(tzinfo=UTC).isoformat(),
             }
             self._ctx.signal_entity(EntityInstanceId("user_progress", self._owner), "advance", input=item)

@@ -1,6 +1,7 @@
 """One ETL job: raw records in Bronze become clean Silver and a published Gold, and every row is accounted for."""
 
 import logging
+from datetime import UTC
 
 import azure.durable_functions as df
 from durabletask import task
@@ -11,6 +12,7 @@ from orchestrators.reviewing import review
 from orchestrators.slots import Slot
 from orchestrators.steps import StepFailedError, Steps, step
 from orchestrators.watching import JobCancelledError, JobOverdueError, Watch
+from shared.admission import Took
 from shared.payloads import (
     Job,
     JobBegun,
@@ -81,6 +83,8 @@ class _Run:
         self._slot = Slot(ctx, job, terms, self._watch)
         self._lane: JobLane | None = None
         self._version = self._percentage = self._rows = 0
+        self._began = ctx.current_utc_datetime
+        self._at_one_go = terms["run"] == 1 and terms["window"] == "now"
         self._databricks_seconds = 0.0
 
     def to_the_end(self) -> Steps[None]:
@@ -146,6 +150,7 @@ class _Run:
         """Let somebody decide about the rejects; the slot is for others meanwhile."""
         self._watch.forget_promise()
         self._slot.give_back()
+        self._at_one_go = False
         self.say("awaiting_review", 60)
         yield from review(self._ctx, self._work(), self._watch, self._slot, self._terms["review_seconds"])
         self._watch.checkpoint()
@@ -219,7 +224,7 @@ class _Run:
 
     def leave(self, state: JobState) -> None:
         """Give back what the job held, and say how it ended."""
-        self._slot.give_back()
+        self._slot.give_back(self._took() if state == "completed" and self._at_one_go else None)
         self._watch.forget_promise()
         used: QuotaUse = {
             "job_id": self._job["job_id"],
@@ -229,6 +234,10 @@ class _Run:
         }
         self._ctx.signal_entity(self._quota, "settle", input=used)
         self.say(state, 100 if state == "completed" else self._percentage)
+
+    def _took(self) -> Took:
+        seconds = (self._ctx.current_utc_datetime - self._began).total_seconds()
+        return {"rows": self._rows, "seconds": round(seconds, 3)}
 
     def say(self, state: JobState, percentage: int) -> None:
         """Publish a step; the percentage never falls."""
@@ -262,4 +271,4 @@ class _Run:
 
     @property
     def _now(self) -> str:
-        return self._ctx.current_utc_datetime.isoformat()
+        return self._ctx.current_utc_datetime.replace(tzinfo=UTC).isoformat()

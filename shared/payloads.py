@@ -309,11 +309,13 @@ class Admitted(TypedDict):
 
 
 class Leaving(TypedDict):
-    """A run of a job that needs no slot any more."""
+    """A run of a job that needs no slot any more; what it took, where it did all of its work at one go."""
 
     job_id: str
     ticket: str
     at: str
+    rows: NotRequired[int]
+    seconds: NotRequired[float]
 
 
 class SlotHolder(TypedDict):

@@ -230,6 +230,17 @@ def test_the_measured_count_decides_about_the_path(demo):
     assert [answer["expectedDuration"] for answer in answers] == ["< 24 hours", "< 5 minutes"]
 
 
+def test_what_to_expect_is_what_jobs_took_lately(demo):
+    """The promise at first; once a few jobs of the size are known, what they took."""
+    for _ in range(5):
+        demo.finish(json={"records": good(1)})
+    answer = demo.send("POST", "/clean_data", "/clean_data", json={"records": good(1)}).json()
+    demo.until(answer["jobId"], "completed")
+
+    assert (answer["promised_seconds"], answer["expectedDuration"][:2]) == (300, "< ")
+    assert answer["expected_seconds"] < 300
+
+
 def test_the_paths_say_what_they_take(demo):
     """Both paths of the routing table; there is no third."""
     small, large = (
@@ -383,8 +394,17 @@ def test_jobs_come_in_pages(people):
     assert len(seen) == len(set(seen))
     assert {job["jobId"] for job in completed} >= set(ids)
     assert {item["id"] for item in mine["items"]} >= set(ids)
+    assert all(item["at"].endswith("+00:00") for item in mine["items"])
     assert mine["quota"]["rows"]["used"] >= 5
-    for bad in ({"token": "x"}, {"token": "x" * 5000}, {"state": "gone"}, {"limit": "-1"}, {"limit": "101"}):
+    for bad in (
+        {"token": "x"},
+        {"token": " "},
+        {"token": ""},
+        {"token": "x" * 5000},
+        {"state": "gone"},
+        {"limit": "-1"},
+        {"limit": "101"},
+    ):
         assert ana.send("GET", "/api/jobs", "/api/jobs", params=bad).status_code == 422, bad
 
 
