@@ -134,7 +134,9 @@ class _Run:
         """Make Silver, and the large lane Gold in the same run; return whether too much was rejected to go on."""
         self.say("cleaning", 15)
         refined: Refined = {}
-        if self._lane == "small":
+        if self._lane == "small" and self._watch.overdue:  # measuring alone took too long
+            yield from self._escalate()
+        elif self._lane == "small":
             self._watch.overdue_ends = True
             try:
                 refined = yield from step(self._ctx, "refine_small", self._work(), wait=self._watch)

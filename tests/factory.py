@@ -93,7 +93,8 @@ class Factory:
         return self.until(ended, patience=patience, what="an end")
 
     def tell(self, job_id: str, event: str, data: Any = None) -> None:
-        told = self.http.post(f"{RUNTIME}/instances/{job_id}/raiseEvent/{event}", json=data)
+        content, headers = json.dumps(data), {"Content-Type": "application/json"}
+        told = self.http.post(f"{RUNTIME}/instances/{job_id}/raiseEvent/{event}", content=content, headers=headers)
         assert told.status_code == 202, told.text
 
     def entity(self, name: str, key: str) -> Any:
