@@ -64,7 +64,7 @@ def etl_job(ctx: task.OrchestrationContext, job: Job) -> Steps[JobOutcome]:
         run.leave("completed")
         return {"job_id": job["job_id"], "state": "completed"}
 
-    yield from step(ctx, "note_job", note)
+    yield from step(ctx, "note_job", {**note, "percentage": run.percentage})
     if note.get("state") == "cancelled":
         run.leave("cancelled")
         return {"job_id": job["job_id"], "state": "cancelled"}
@@ -82,7 +82,7 @@ class _Run:
         self._watch = Watch(ctx, job)
         self._slot = Slot(ctx, job, terms, self._watch)
         self._lane: JobLane | None = None
-        self._version = self._percentage = self._rows = 0
+        self._version = self.percentage = self._rows = 0
         self._began = ctx.current_utc_datetime
         self._at_one_go = terms["run"] == 1 and terms["window"] == "now"
         self._databricks_seconds = 0.0
@@ -235,7 +235,7 @@ class _Run:
             "databricks_seconds": round(self._databricks_seconds),
         }
         self._ctx.signal_entity(self._quota, "settle", input=used)
-        self.say(state, 100 if state == "completed" else self._percentage)
+        self.say(state, 100 if state == "completed" else self.percentage)
 
     def _took(self) -> Took:
         seconds = (self._ctx.current_utc_datetime - self._began).total_seconds()
@@ -244,11 +244,11 @@ class _Run:
     def say(self, state: JobState, percentage: int) -> None:
         """Publish a step; the percentage never falls."""
         self._version += 1
-        self._percentage = max(self._percentage, percentage)
+        self.percentage = max(self.percentage, percentage)
         progress: JobProgress = {
             "state": state,
             "lane": self._lane,
-            "percentage": self._percentage,
+            "percentage": self.percentage,
             "version": self._version,
         }
         self._ctx.set_custom_status(progress)
@@ -256,7 +256,7 @@ class _Run:
             "id": self._job["job_id"],
             "kind": "etl",
             "state": state,
-            "percentage": self._percentage,
+            "percentage": self.percentage,
             "at": self._now,
             "lane": self._lane,
             "name": self._terms["name"],

@@ -158,6 +158,14 @@ class ProgressItem(TypedDict):
     lane: NotRequired[JobLane | None]
 
 
+class ProgressEnd(TypedDict):
+    """A piece of work that ended without saying so itself."""
+
+    id: str
+    state: State | JobState
+    at: str
+
+
 class Job(TypedDict):
     """One ETL job: the input of ``etl_job`` and of the activities that need no more."""
 

@@ -298,6 +298,7 @@ def test_a_cancelled_job_can_be_retried(demo):
     early = demo.send("POST", f"{path}/retry", "/api/jobs/{job_id}/retry")
     demo.send("POST", f"{path}/cancel", "/api/jobs/{job_id}/cancel")
     cancelled = demo.until(job_id, "cancelled")
+    [listed] = [one for one in demo.send("GET", "/api/jobs").json()["jobs"] if one["jobId"] == job_id]
     retried = demo.send("POST", f"{path}/retry", "/api/jobs/{job_id}/retry")
     again = demo.until(job_id, "awaiting_review")
     demo.send("POST", f"{path}/review", "/api/jobs/{job_id}/review", json={"decision": "accept"})
@@ -308,6 +309,8 @@ def test_a_cancelled_job_can_be_retried(demo):
 
     assert (early.status_code, retried.status_code, late) == (409, 202, [409, 409])
     assert (cancelled["status"], cancelled["error_code"]) == ("error", "cancelled")
+    assert listed["error_code"] == "cancelled"
+    assert waiting["percentage"] <= cancelled["percentage"] <= again["percentage"] <= job["percentage"] == 100
     assert waiting["version"] < cancelled["version"] < again["version"] < job["version"]
     assert (job["counts"]["cleaned"], job["counts"]["rejected"], job["error_code"]) == (5, 5, None)
     assert [one["step"] for one in job["attempts"]].count("measuring") == 1
