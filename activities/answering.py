@@ -17,6 +17,20 @@ if TYPE_CHECKING:  # the model's types load pydantic, which the start of the app
 bp = df.Blueprint()
 
 ROWS_IN_WORDS = {"en": "Rows found: {count}.", "es": "Filas encontradas: {count}."}
+FROM_VERSION = {
+    "en": "From your data as job {job_id} published it on {at} (UTC).",
+    "es": "Según tus datos tal como los publicó el trabajo {job_id} el {at} (UTC).",
+}
+COMING = {
+    "making": {
+        "en": "A newer version is being made by job {job_id}.",
+        "es": "El trabajo {job_id} está haciendo una versión más nueva.",
+    },
+    "awaiting_review": {
+        "en": "A newer version waits for your review of the rejects of job {job_id}.",
+        "es": "Una versión más nueva espera tu decisión sobre los rechazos del trabajo {job_id}.",
+    },
+}
 
 
 class _Found(NamedTuple):
@@ -54,10 +68,22 @@ def answer_question(turn: Turn) -> Verdict:
 
     def draft(record: Record) -> None:
         record["state"] = "finishing"
-        record["draft_answer"] = "\n\n".join([text, *tables])
+        record["draft_answer"] = "\n\n".join([text, *tables, *_provenance(record)])
 
     conversations().update(record["id"], draft)
     return {}
+
+
+def _provenance(record: Record) -> list[str]:
+    """Return which version of the asker's own data the answer is from, and what is newer than that."""
+    if "data" not in record:
+        return []
+    language, data, coming = record["language"], record["data"], record.get("coming")
+    at = data["published_at"][:16].replace("T", " ")
+    text = FROM_VERSION[language].format(job_id=data["job_id"], at=at)
+    if coming is not None:
+        text += " " + COMING[coming["state"]][language].format(job_id=coming["job_id"])
+    return [text]
 
 
 def _read(query: Query, result: Result) -> _Found:

@@ -8,9 +8,8 @@ import azure.functions as func
 from api.following import etag, look, read_record, status_body, wait_for_change
 from api.requests import header, read_fields, read_id, read_idempotency_key, read_whole_number
 from api.responses import RETRY_AFTER_SECONDS, SECURITY_HEADERS, answering, reply
-from api.starting import Question, accepted, start_conversation
+from api.starting import Question, accepted, read_dataset, read_when_rebuilding, start_conversation
 from shared.identity import identify
-from shared.settings import settings
 
 bp = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)  # who may is decided by `identify`
 
@@ -31,7 +30,8 @@ async def start_chat(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     question = Question(
         text=fields.text("question", longest=MAX_QUESTION),
         user_id=fields.text("user_id", longest=MAX_USER_ID, required=False),
-        dataset=settings().chat_dataset,
+        dataset=read_dataset(fields),
+        when_rebuilding=read_when_rebuilding(fields),
     )
     fields.check()
     record = await start_conversation(req, client, caller, question, key)

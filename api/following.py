@@ -140,9 +140,19 @@ def status_body(snapshot: Snapshot) -> dict[str, Any]:
         "version": snapshot.version,
         "attempt": max((job["attempt"] for job in record["databricks_jobs"]), default=1),
         "turn": record["turn"],
+        "dataset": record["dataset"],
+        "data": _data(record),
         "created_at": record["created_at"],
         "updated_at": record["updated_at"],
     }
+
+
+def _data(record: Record) -> dict[str, Any] | None:
+    """Return which version of the asker's own data the question is answered from; None for a dataset of everybody's."""
+    if "data" not in record:
+        return None
+    shown = {name: record["data"][name] for name in ("job_id", "name", "version", "published_at")}
+    return {**shown, "coming": record.get("coming")}
 
 
 def etag(body: dict[str, Any]) -> str:

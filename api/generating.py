@@ -7,14 +7,13 @@ from typing import Any, Literal
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.job_starting import STARTS, key_id
+from api.job_starting import key_id, take_start
 from api.people import identify_user
 from api.requests import read_fields, read_idempotency_key
 from api.responses import answering, reply
 from shared.errors import ConflictError
 from shared.etl_paths import bronze_path
 from shared.identity import Caller
-from shared.rate_limit import rate_limits
 
 bp = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)  # who may is decided by `identify_user`
 
@@ -45,7 +44,7 @@ def _generate(caller: Caller, count: int, seed: int, dirty: float, kind: _Format
     from shared.etl.generate import generate_json, generate_json_lines
     from shared.lake_files import facts_of, replacing, sha256_of
 
-    rate_limits().take(f"job:{caller.owner}", STARTS)
+    take_start(caller)
     data_id = key_id(caller.owner, "data", key)
     path = bronze_path(caller.owner, data_id, data_id, kind)
     blocks = (generate_json if kind == "json" else generate_json_lines)(count, seed=seed, dirty=dirty)

@@ -63,9 +63,14 @@ class JobSnapshot:
         return "terminated" if self.orchestration.runtime_status.name == "TERMINATED" else "internal_error"
 
     @property
+    def said(self) -> JobProgress | None:
+        """What the orchestration last said of itself."""
+        return self.orchestration.get_custom_status() if self.orchestration is not None else None
+
+    @property
     def progress(self) -> JobProgress | None:
-        """What the orchestration last said of itself, while it runs."""
-        return self.orchestration.get_custom_status() if self.orchestration is not None and self.runs else None
+        """What it says while it runs."""
+        return self.said if self.runs else None
 
     @property
     def state(self) -> JobState:
@@ -94,7 +99,7 @@ class JobSnapshot:
     @property
     def percentage(self) -> int:
         """How far the job is; a new run begins where the facts of the last one end."""
-        said = self.progress["percentage"] if self.progress else 0
+        said = self.said["percentage"] if self.said else 0
         return 100 if self.status == "completed" else min(99, max(said, self.record["percentage"]))
 
 
@@ -188,11 +193,17 @@ def brief(record: JobRecord) -> dict[str, Any]:
         "percentage": record["percentage"],
         "processingPath": path_name(record["lane"]) if record["lane"] else None,
         "counts": record["counts"],
-        "error_code": record["error"]["code"] if record["error"] else None,
+        "error_code": _error_code(record),
         "created_at": record["created_at"],
         "updated_at": record["updated_at"],
         "poll_url": f"/api/jobs/{record['id']}",
     }
+
+
+def _error_code(record: JobRecord) -> str | None:
+    if record["error"] is not None:
+        return record["error"]["code"]
+    return "cancelled" if record["state"] == "cancelled" else None
 
 
 def _gold(record: JobRecord, manifest: dict[str, Any] | None) -> dict[str, Any] | None:

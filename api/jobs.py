@@ -1,6 +1,7 @@
 """ETL jobs: start one, follow it, decide about its rejects, read what came out."""
 
 import asyncio
+import re
 from typing import get_args
 
 import azure.durable_functions as df
@@ -25,7 +26,8 @@ DEFAULT_LEGACY_WAIT = 25
 MAX_LEGACY_WAIT = 60
 PAGE = 20
 MAX_PAGE = 100
-MAX_TOKEN = 4_000
+_TOKEN = re.compile(r"[!-~](?:[ -~]{0,4000}[!-~])?")
+"""What can stand in a header of Cosmos DB."""
 STATES: tuple[JobState, ...] = get_args(JobState.__value__)
 
 
@@ -37,7 +39,7 @@ async def clean_data(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     caller = await asyncio.to_thread(identify_user, req)
     key = read_idempotency_key(req)
     order = read_order(await asyncio.to_thread(read_submission, req))
-    return accepted(req, await start_job(client, caller, order, key))
+    return await accepted(req, client, await start_job(client, caller, order, key))
 
 
 @bp.route(route="write_to_db", methods=["POST"])
@@ -54,7 +56,7 @@ async def write_to_db(req: func.HttpRequest, client: df.DurableFunctionsClient) 
         await wait_for_end(client, started.record["id"], seconds)
     snapshot = await look_at_job(client, caller, started.record["id"])
     if snapshot.status == "processing":
-        return accepted(req, started)
+        return await accepted(req, client, started)
     body = job_body(snapshot, await asyncio.to_thread(read_manifest, snapshot.record))
     if snapshot.status == "error":
         raise JobFailedError(body["jobId"], body["error_code"] or "internal_error", body["error"] or "The job failed.")
@@ -68,7 +70,7 @@ async def list_jobs(req: func.HttpRequest) -> func.HttpResponse:
     caller = await asyncio.to_thread(identify_user, req)
     limit = read_whole_number(req, "limit", highest=MAX_PAGE) or PAGE
     token: str | None = req.params.get("token")
-    if token is not None and len(token) > MAX_TOKEN:
+    if token is not None and not _TOKEN.fullmatch(token):
         raise invalid_fields({"token": "It is not from a page of these jobs: begin again without it."})
     wanted: str | None = req.params.get("state")
     state: JobState | None = next((one for one in STATES if one == wanted), None)

@@ -11,7 +11,7 @@ from api.following import Snapshot, look, status_body
 from api.instances import wait_for_end
 from api.requests import Fields, read_fields, read_idempotency_key
 from api.responses import ConversationFailedError, answering, reply
-from api.starting import Question, accepted, start_conversation
+from api.starting import Question, accepted, read_dataset, read_when_rebuilding, start_conversation
 from shared.conversations import Result
 from shared.identity import identify
 from shared.settings import settings
@@ -22,7 +22,6 @@ DEFAULT_WAIT_SECONDS = 25
 MAX_WAIT_SECONDS = 60
 MAX_SQL = 20_000
 MAX_ROWS = 100
-MAX_DATASET_NAME = 63
 
 
 @bp.route(route="api/run_databricks_job", methods=["POST"])
@@ -50,20 +49,15 @@ def _read_question(fields: Fields) -> Question:
     text = fields.text("question", longest=MAX_QUESTION, required=False) or None
     if (sql is None) == (text is None):
         fields.refuse("question", "Send one of question and sql.")
-    dataset = fields.text("dataset", longest=MAX_DATASET_NAME, required=False)
-    if dataset and sql is None:
-        fields.refuse("dataset", "It goes with sql.")
-    elif dataset and not _is_dataset(dataset):
-        fields.refuse("dataset", "There is no such dataset.")
-    user_id = fields.text("user_id", longest=MAX_USER_ID, required=False)
+    question = Question(
+        text=text or sql or "",
+        user_id=fields.text("user_id", longest=MAX_USER_ID, required=False),
+        dataset=read_dataset(fields),
+        sql=sql,
+        when_rebuilding=read_when_rebuilding(fields),
+    )
     fields.check()
-    return Question(text=text or sql or "", user_id=user_id, dataset=dataset or settings().chat_dataset, sql=sql)
-
-
-def _is_dataset(name: str) -> bool:
-    from shared.catalog import dataset_names
-
-    return name in dataset_names()
+    return question
 
 
 def _guard(sql: str, dataset: str) -> None:

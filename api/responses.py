@@ -32,6 +32,7 @@ DO = {
     "not_found": "Check the id and whose token you send; conversations expire, by default a day after their end.",
     "conflict": "Use a new Idempotency-Key for a new request; of a job, look at its state first.",
     "source_changed": "Start a new job for what the file is now.",
+    "no_data": "Run a job with POST /clean_data, and ask once it is completed.",
     "too_large": "Send less; docs/reference/http-api.md has the limits of each route.",
     "unsupported_media_type": "Send `Content-Type: application/json; charset=utf-8`, or what else the route reads.",
     "invalid_field": "Correct the fields listed in `fields`.",

@@ -1,20 +1,25 @@
 """Starting a conversation: a token of the caller's allowance, a record, one orchestration."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from api.instances import beginning_once, is_to_begin
-from api.requests import client_address
+from api.requests import Fields, client_address
 from api.responses import RETRY_AFTER_SECONDS, reply
-from shared.conversations import Record, conversations
+from shared.conversations import Record, WhenRebuilding, conversations
+from shared.errors import UnauthenticatedError
 from shared.identity import Caller
 from shared.ids import derived_id, fingerprint, new_id
 from shared.payloads import Turn
 from shared.rate_limit import Allowance, rate_limits
 from shared.settings import settings
+
+MAX_DATASET_NAME = 63
+WHEN_REBUILDING: Mapping[str, WhenRebuilding] = {"answer": "answer", "wait": "wait"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,7 @@ class Question:
     user_id: str
     dataset: str
     sql: str | None = None
+    when_rebuilding: WhenRebuilding = "answer"
 
 
 async def start_conversation(
@@ -33,6 +39,7 @@ async def start_conversation(
     """Start a conversation and return its record; with ``key`` (an ``Idempotency-Key``) at most once.
 
     Raises:
+        UnauthenticatedError: a stranger asks about data that each user has alone.
         RateLimitedError: the caller has started too many.
         ConflictError: ``key`` was used for another question.
     """
@@ -68,6 +75,8 @@ def origin(req: func.HttpRequest) -> str:
 
 def _create(caller: Caller, address: str, question: Question, key: str | None) -> Record:
     chosen = settings()
+    if caller.anonymous and _is_per_owner(question.dataset):
+        raise UnauthenticatedError(f"The dataset {question.dataset} is each user's own: log in to ask about yours.")
     # Strangers share one name; where the platform tells their addresses apart, so do we.
     subject = f"start:{caller.owner}:{address if caller.anonymous else ''}"
     rate_limits().take(subject, Allowance(chosen.chat_burst, chosen.chat_starts_per_second))
@@ -79,12 +88,36 @@ def _create(caller: Caller, address: str, question: Question, key: str | None) -
         question=question.text,
         dataset=question.dataset,
         sql=question.sql,
+        when_rebuilding=question.when_rebuilding,
         fingerprint=fingerprint(
             {
                 "question": question.text,
                 "user_id": question.user_id,
                 "dataset": question.dataset,
                 "sql": question.sql,
+                "when_rebuilding": question.when_rebuilding,
             }
         ),
     )
+
+
+def read_dataset(fields: Fields) -> str:
+    """Return the dataset that a question is about, and refuse one that the catalogue does not have."""
+    name = fields.text("dataset", longest=MAX_DATASET_NAME, required=False)
+    if name:
+        from shared.catalog import dataset_names
+
+        if name not in dataset_names():
+            fields.refuse("dataset", "There is no such dataset.")
+    return name or settings().chat_dataset
+
+
+def read_when_rebuilding(fields: Fields) -> WhenRebuilding:
+    """Return what a question is to do while its data is made anew."""
+    return fields.choice("when_rebuilding", WHEN_REBUILDING, default="answer")
+
+
+def _is_per_owner(dataset: str) -> bool:
+    from shared.catalog import load_dataset
+
+    return load_dataset(dataset).per_owner

@@ -18,7 +18,7 @@ from shared.errors import MediaTypeError, NotFoundError, RequestError, TooLargeE
 from shared.etl_paths import BRONZE, user_segment
 
 if TYPE_CHECKING:
-    from shared.etl.reading import Format
+    from shared.etl.reading import Format, Raw
 
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 """What the platform takes. Larger sources are put into Bronze and named by their path."""
@@ -42,16 +42,27 @@ class Upload:
     content: bytes
     format: "Format"
 
-    def count(self) -> int:
-        """Read all of it and return how many records there are.
+    def count(self, checksum: str, *, small: int) -> int:
+        """Read all of it and return how many records there are; up to ``small``, what was read is kept for the job.
 
         Raises:
             RequestError: it is not what its format says, or another error of that branch of the tree.
         """
         from shared.etl.reading import read_raw
         from shared.etl.rules import load_rules
+        from shared.parsed_rows import parsed_rows
 
-        return sum(raw.table.num_rows for raw in read_raw(io.BytesIO(self.content), self.format, load_rules()))
+        blocks: list[Raw] = []
+        rows = 0
+        for raw in read_raw(io.BytesIO(self.content), self.format, load_rules()):
+            rows += raw.table.num_rows
+            if rows <= small:
+                blocks.append(raw)
+            else:
+                blocks.clear()  # it goes to Spark, and may be too large to be held
+        if rows <= small:
+            parsed_rows.keep(checksum, self.format, tuple(blocks), len(self.content))
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ def _open_doors() -> None:
     from shared.cosmos import container
     from shared.databricks import lane, preferred_lane
     from shared.databricks.client import workspace
-    from shared.etl.rules import load_rules
     from shared.jobs import jobs
     from shared.lake import open_lake
     from shared.model import client
@@ -41,7 +40,7 @@ def _open_doors() -> None:
         import_module(module)
     conversations()
     jobs()
-    load_rules()
+    _clean_nothing()
     serving_store()
     container("limits")
     dataset = load_dataset(settings().chat_dataset)
@@ -51,3 +50,16 @@ def _open_doors() -> None:
     workspace()
     lane(preferred_lane())
     open_lake(settings().lake_url)
+
+
+def _clean_nothing() -> None:
+    """Take no records at all through both steps of the small lane: that loads and compiles what the first job needs."""
+    from shared.etl.gold import build_gold
+    from shared.etl.manifest import check_gold
+    from shared.etl.reading import read_records
+    from shared.etl.rules import load_rules
+    from shared.etl.silver import refine
+
+    rules = load_rules()
+    silver = refine(read_records([], rules), rules, "warm-up")
+    check_gold(build_gold(silver.clean, rules, "warm-up").tables, rules)

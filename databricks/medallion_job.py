@@ -17,6 +17,7 @@ thing that it writes, into ``output_url/manifest``: an output without it is not 
 
 # COMMAND ----------
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +28,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as sf
 
 PARAMETERS = {
@@ -46,6 +47,10 @@ REASONS = ("type", "missing", "too_long", "format", "range")
 NULL, SEPARATOR = "\x1e", "\x1f"
 UPPER, LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 TYPES = {"text": "string", "integer": "bigint", "date": "date"}
+WORDS = {"rejects": "reasons", "silver": "_notes"}
+"""Tables with a column of words, joined by commas."""
+SUMS = {"orders": "count(*)", "items": "sum(quantity)", "revenue": "sum(amount)"}
+"""What users and products have in common to be measured by."""
 MONEY_DIGITS = 12
 EDGE = "|"
 """Stands between cells that are looked at together; what it stands for is looked at more closely if it is in one."""
@@ -73,8 +78,9 @@ def tidied(raw: DataFrame, rules: Rules) -> DataFrame:
     names = [column["name"] for column in rules["columns"]]
     blank = rules["text"]["blank"]
     cells = sf.concat(sf.lit(EDGE), sf.concat_ws(EDGE, *names), sf.lit(EDGE))
+    foreign = ~_is_ascii(cells) & cells.rlike(MAY_NEED_NFC)
     spaces = cells.contains("  ") | cells.contains(f"{EDGE} ") | cells.contains(f" {EDGE}")
-    untidy = spaces | sf.replace(cells, sf.lit(" ")).rlike(f"{blank}|{MAY_NEED_NFC}")
+    untidy = spaces | sf.replace(cells, sf.lit(" ")).rlike(blank)
 
     def normalised(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         nfc = pc.Utf8NormalizeOptions("NFC")
@@ -83,13 +89,16 @@ def tidied(raw: DataFrame, rules: Rules) -> DataFrame:
             columns |= {name: pc.call_function("utf8_normalize", [columns[name]], nfc) for name in names}
             yield pa.RecordBatch.from_pydict(columns, schema=batch.schema)
 
-    rest = raw.filter(untidy).mapInArrow(normalised, raw.schema)
-    rest = rest.withColumns({name: sf.trim(sf.regexp_replace(name, blank, " ")) for name in names})
-    return raw.filter(~untidy).union(rest)
+    rows = raw.filter(~foreign).union(raw.filter(foreign).mapInArrow(normalised, raw.schema))
+    one_spaced = {name: sf.trim(sf.regexp_replace(name, blank, " ")) for name in names}
+    rows = rows.withColumn("_untidy", untidy)
+    return rows.withColumns(
+        {name: sf.when(sf.col("_untidy"), tidy).otherwise(sf.col(name)) for name, tidy in one_spaced.items()}
+    )
 
 
 def grade(raw: DataFrame, rules: Rules) -> DataFrame:
-    """Return every raw row with its clean values, ``_notes``, and, where it is rejected, ``_reasons``."""
+    """Return every raw row with its clean values and ``_notes``; where it is rejected, ``_reasons`` and its record."""
     columns: list[RuleColumn] = rules["columns"]
     rows = tidied(raw, rules)
     rows = rows.withColumns({column["name"]: _present(column, rules["text"]["placeholders"]) for column in columns})
@@ -109,10 +118,11 @@ def grade(raw: DataFrame, rules: Rules) -> DataFrame:
             for column in columns
         ]
 
-    refused = sf.coalesce("_error", sf.nullif(sf.concat_ws(",", *words("reject")), sf.lit("")))
+    reasons = sf.coalesce("_error", sf.nullif(sf.concat_ws(",", *words("reject")), sf.lit("")))
     noted = sf.nullif(sf.concat_ws(",", *words("null")), sf.lit(""))
     names = [column["name"] for column in columns]
-    return rows.select(*names, "_extra", noted.alias("_notes"), "_row", refused.alias("_reasons"), "_record")
+    graded = rows.select(*names, "_extra", noted.alias("_notes"), "_row", reasons.alias("_reasons"), "_record")
+    return graded.withColumn("_record", sf.when(sf.col("_reasons").isNotNull(), sf.col("_record")))
 
 
 def _present(column: RuleColumn, placeholders: Sequence[str]) -> Column:
@@ -120,7 +130,8 @@ def _present(column: RuleColumn, placeholders: Sequence[str]) -> Column:
     text = sf.col(column["name"])
     absent = text == ""
     if column["placeholders"]:
-        absent |= _lower(text).isin(list(placeholders))
+        # Most texts are longer than any of them.
+        absent |= (sf.length(text) <= max(map(len, placeholders))) & _lower(text).isin(list(placeholders))
     return sf.when(~absent, text)
 
 
@@ -196,7 +207,7 @@ class _Country(_Text):
         codes = [*self.rules["regions"], *self.rules["other_countries"]]
         names = {name: code for code, region in self.rules["regions"].items() for name in region["names"]}
         code = sf.translate(self.text, LOWER, UPPER)
-        known = sf.when(self.text.rlike("^[A-Za-z]{2}$"), _lookup({code: code for code in codes}, code))
+        known = sf.when(self.text.rlike("^[A-Za-z]{2}$") & code.isin(codes), code)
         return sf.coalesce(known, _lookup(names, _lower(self.text)))
 
     def broken(self) -> Iterable[tuple[Column, str]]:
@@ -306,8 +317,13 @@ class _Date(_Text):
         yield ~self.result.between(sf.lit(earliest), sf.lit(latest)), "range"
 
 
+def _is_ascii(text: Column) -> Column:
+    return sf.octet_length(text) == sf.length(text)
+
+
 def _lower(text: Column) -> Column:
-    return sf.translate(text, UPPER, LOWER)
+    # What Spark calls lower case differs from what the rules do beyond ASCII; within, it is much faster.
+    return sf.when(_is_ascii(text), sf.lower(text)).otherwise(sf.translate(text, UPPER, LOWER))
 
 
 def _lookup(values: dict[str, str], key: Column) -> Column:
@@ -316,27 +332,31 @@ def _lookup(values: dict[str, str], key: Column) -> Column:
     return sf.try_element_at(sf.from_json(sf.lit(json.dumps(values)), "map<string, string>"), key)
 
 
-def silver_tables(rows: DataFrame, rules: Rules, job_id: str) -> dict[str, DataFrame]:
-    """Return the clean rows, the rejects and the merged duplicates of graded ``rows``."""
-    columns: list[RuleColumn] = rules["columns"]
-    job = sf.lit(job_id).alias("_job_id")
-    refused = sf.col("_reasons").isNotNull()
+def merged_duplicates(graded: DataFrame, rules: Rules, job_id: str) -> DataFrame:
+    """Return which of the rows that passed go, and which row stays in the place of each."""
     winner = sf.max("_row") if rules["duplicates"]["winner"] == "last" else sf.min("_row")
     kept_row = winner.over(Window.partitionBy(*rules["duplicates"]["key"])).alias("kept_row")
-    passed = rows.filter(~refused).select("*", kept_row)
-    stays = sf.col("_row") == sf.col("kept_row")
+    passed = graded.filter(sf.col("_reasons").isNull()).select("_row", kept_row)
+    return passed.filter("_row != kept_row").select("_row", "kept_row", _job(job_id)).orderBy("_row")
+
+
+def clean_rows(graded: DataFrame, duplicates: DataFrame, rules: Rules, job_id: str) -> DataFrame:
+    """Return Silver: the rows that passed and stay."""
+    columns: list[RuleColumn] = rules["columns"]
     cells = [sf.col(column["name"]).cast(_silver_type(column)).alias(column["name"]) for column in columns]
-    silver = passed.filter(stays).select(*cells, "_extra", "_notes", "_row", job).orderBy("_row")
-    rejects = rows.filter(refused).select(
-        "_row", sf.col("_reasons").alias("reasons"), sf.col("_record").alias("record"), job
-    )
-    return {
-        "silver": silver.withColumn(
-            "_row_hash", row_hash([column["name"] for column in columns] + ["_extra", "_notes"])
-        ),
-        "rejects": rejects.orderBy("_row"),
-        "duplicates": passed.filter(~stays).select("_row", "kept_row", job).orderBy("_row"),
-    }
+    passed = graded.filter(sf.col("_reasons").isNull()).join(duplicates, "_row", "left_anti")
+    silver = passed.select(*cells, "_extra", "_notes", "_row", _job(job_id)).orderBy("_row")
+    return silver.withColumn("_row_hash", row_hash([column["name"] for column in columns] + ["_extra", "_notes"]))
+
+
+def rejected_rows(graded: DataFrame, job_id: str) -> DataFrame:
+    """Return the rejects, each with its reasons and its record."""
+    reasons, record = sf.col("_reasons").alias("reasons"), sf.col("_record").alias("record")
+    return graded.filter(sf.col("_reasons").isNotNull()).select("_row", reasons, record, _job(job_id)).orderBy("_row")
+
+
+def _job(job_id: str) -> Column:
+    return sf.lit(job_id).alias("_job_id")
 
 
 def row_hash(names: Sequence[str]) -> Column:
@@ -354,16 +374,22 @@ def _silver_type(column: RuleColumn) -> str:
 # MAGIC %md Gold
 
 
-def dimensions(silver: DataFrame) -> dict[str, DataFrame]:
-    """Return the tables that describe the orders of ``silver``, without lineage."""
-    newest = sf.row_number().over(Window.partitionBy("user_id").orderBy(sf.desc("_row"))) == 1
-    users = silver.withColumn("_newest", newest).filter("_newest")
-    locations = silver.select("country", "city").distinct().withColumn("location_key", _number("country", "city"))
+def locations_of(silver: DataFrame) -> DataFrame:
+    """Return the different pairs of country and city."""
+    return silver.select("country", "city").distinct().withColumn("location_key", _number("country", "city"))
+
+
+def users_of(silver: DataFrame, locations: DataFrame) -> DataFrame:
+    """Return the users, each as in the last row of theirs."""
+    last = silver.groupBy("user_id").agg(sf.max("_row").alias("_row")).withColumn("user_key", _number("user_id"))
+    return _located(silver.drop("user_id").join(last, "_row"), locations).orderBy("user_key")
+
+
+def days_of(silver: DataFrame) -> DataFrame:
+    """Return the calendar of the order dates."""
     day = sf.col("date")
-    return {
-        "dim_users": _located(users, locations).withColumn("user_key", _number("user_id")),
-        "dim_location": locations,
-        "dim_time": silver.select(sf.col("order_date").alias("date"))
+    return (
+        silver.select(sf.col("order_date").alias("date"))
         .distinct()
         .select(
             _time_key(day).alias("time_key"),
@@ -374,37 +400,41 @@ def dimensions(silver: DataFrame) -> dict[str, DataFrame]:
             sf.day(day).alias("day"),
             (sf.weekday(day) + 1).alias("weekday"),
         )
-        .orderBy("time_key"),
-    }
+        .orderBy("time_key")
+    )
 
 
-def facts(silver: DataFrame, users: DataFrame, locations: DataFrame) -> dict[str, DataFrame]:
-    """Return the orders of ``silver`` and what they sum up to, with the keys of ``users`` and ``locations``."""
-    amount = sf.col("quantity") * sf.col("unit_price")
-    orders = silver.withColumn("amount", amount.cast("decimal(18, 2)")).join(
-        users.select("user_id", "user_key"), "user_id"
+def orders_of(silver: DataFrame, users: DataFrame, locations: DataFrame) -> DataFrame:
+    """Return the facts: every row of ``silver``, with the keys of ``users`` and ``locations``."""
+    orders = _located(silver.join(users.select("user_id", "user_key"), "user_id"), locations)
+    return orders.select(
+        _number("order_id", "_row").alias("order_key"),
+        "order_id",
+        "user_key",
+        "location_key",
+        _time_key(sf.col("order_date")).alias("time_key"),
+        "product",
+        "quantity",
+        "unit_price",
+        (sf.col("quantity") * sf.col("unit_price")).alias("amount"),
+        "_row",
     )
-    sums = (
-        sf.count("*").alias("orders"),
-        sf.sum("quantity").alias("items"),
-        sf.sum("amount").alias("revenue"),
-    )
-    return {
-        "fact_orders": _located(orders, locations)
-        .withColumn("time_key", _time_key(sf.col("order_date")))
-        .withColumn("order_key", _number("order_id", "_row")),
-        "agg_user_metrics": orders.groupBy("user_key", "user_id")
-        .agg(
-            *sums,
-            sf.min("order_date").alias("first_order"),
-            sf.max("order_date").alias("last_order"),
-            sf.count_distinct("product").alias("products"),
-        )
-        .orderBy("user_key"),
-        "agg_product_metrics": orders.groupBy("product")
-        .agg(*sums, sf.count_distinct("user_key").alias("buyers"))
-        .withColumn("product_key", _number("product")),
-    }
+
+
+def user_metrics(orders: DataFrame, users: DataFrame) -> DataFrame:
+    """Return what each user ordered."""
+    days = {"first_order": "min(time_key)", "last_order": "max(time_key)"}
+    sums = [sf.expr(f"{what} AS {name}") for name, what in {**SUMS, **days}.items()]
+    metrics = orders.groupBy("user_key").agg(*sums, sf.count_distinct("product").alias("products"))
+    metrics = metrics.withColumns({name: sf.to_date(sf.col(name).cast("string"), "yyyyMMdd") for name in days})
+    return metrics.join(users.select("user_key", "user_id"), "user_key").orderBy("user_key")
+
+
+def product_metrics(orders: DataFrame) -> DataFrame:
+    """Return how much of each product was ordered."""
+    sums = [sf.expr(f"{what} AS {name}") for name, what in SUMS.items()]
+    metrics = orders.groupBy("product").agg(*sums, sf.count_distinct("user_key").alias("buyers"))
+    return metrics.withColumn("product_key", _number("product"))
 
 
 def as_declared(table: DataFrame, rules: Rules, name: str, job_id: str) -> DataFrame:
@@ -437,13 +467,95 @@ def _time_key(day: Column) -> Column:
 # MAGIC %md What is there, and whether it holds
 
 
-def manifest_of(tables: dict[str, DataFrame], rules: Rules, job_id: str) -> dict[str, Any]:
-    """Return what ``tables`` are: counts, checksums and columns, and how often each rule rejected or emptied something.
+def to_count(name: str, rules: Rules) -> dict[str, Column]:
+    """Return what is counted of a table's rows on their way into its files: how many they are, the two halves of the
+    checksum, and, in words, how many do not hold what the rules declare of a single row.
+    """
+    hashed = {"rejects": row_hash(["_row", "reasons", "record"]), "duplicates": row_hash(["_row", "kept_row"])}
+    counts = {"rows": sf.count("*")}
+    for half, at in (("high", 1), ("low", 9)):  # of 32 bits, which do not overflow when they are summed
+        part = sf.conv(sf.substring(hashed.get(name, sf.col("_row_hash")), at, 8), 16, 10).cast("bigint")
+        counts[half] = sf.sum(part)
+    if name in rules["gold"]:
+        for column in rules["gold"][name]["columns"]:
+            cell = sf.col(column["name"])
+            if not column["nullable"]:
+                counts[f"{column['name']} is null"] = sf.count_if(cell.isNull())
+            if column["minimum"] is not None:
+                counts[f"{column['name']} is below {column['minimum']}"] = sf.count_if(cell < column["minimum"])
+    return counts
+
+
+def broken_rows(counts: dict[str, dict[str, int]]) -> list[str]:
+    """Return, in words, what single rows do not hold of what the rules declare."""
+    return [
+        f"{name}.{what} in {rows} rows"
+        for name, found in counts.items()
+        for what, rows in found.items()
+        if rows and what not in {"rows", "high", "low"}
+    ]
+
+
+def words_and_keys(tables: dict[str, DataFrame], rules: Rules) -> tuple[dict[str, dict[str, int]], list[str]]:
+    """Return how often each reason and each note stands; and, in words, which keys of Gold repeat or point at nothing.
+
+    It is one query, because a small job takes longer to plan a query than to run it: all values of all keys, and those
+    that point at a key, each under the name of the key.
+    """
+    values: list[DataFrame] = []
+
+    def add(under: str, table: DataFrame, value: Column, pointing: str | None = None) -> None:
+        there = sf.lit(0 if pointing else 1).alias("there")
+        by = sf.lit(pointing).cast("string").alias("pointing")
+        values.append(table.select(sf.lit(under).alias("under"), value.alias("value"), by, there))
+
+    for table, column in WORDS.items():
+        add(column, tables[table], sf.explode(sf.split(column, ",")))
+    for name in rules["gold"].keys() & tables.keys():
+        content = rules["gold"][name]
+        for key in [content["key"], *([column["name"]] for column in content["columns"] if column["unique"])]:
+            add(f"{name}.{'+'.join(key)}", tables[name], sf.concat_ws(SEPARATOR, *key))
+        for column in content["columns"]:
+            if target := column["references"]:
+                [key] = rules["gold"][target]["key"]
+                cell = sf.col(column["name"])
+                add(
+                    f"{target}.{key}",
+                    tables[name].filter(cell.isNotNull()),
+                    cell.cast("string"),
+                    f"{name}.{column['name']}",
+                )
+    is_word, there = sf.col("under").isin(list(WORDS.values())), sf.col("there")
+    lost = sf.concat("pointing", sf.lit(" is not in "), "under")
+    what = (
+        sf.when(is_word, sf.col("value")).when(there == 0, lost).when(there > 1, sf.concat("under", sf.lit(" repeats")))
+    )
+    found = (
+        functools.reduce(DataFrame.union, values)
+        .groupBy("under", "value")
+        .agg(sf.sum("there").alias("there"), sf.max("pointing").alias("pointing"), sf.count("*").alias("times"))
+        .select("under", what.alias("what"), "times")
+        .filter(sf.col("what").isNotNull())
+        .groupBy("under", "what")
+        .agg(sf.sum("times").alias("times"))
+        .collect()
+    )
+    words: dict[str, dict[str, int]] = {column: {} for column in WORDS.values()}
+    broken: list[str] = []
+    for row in found:
+        if row["under"] in words:
+            words[row["under"]][row["what"]] = row["times"]
+        else:
+            broken.append(f"{row['what']} in {row['times']} rows")
+    return words, broken
+
+
+def manifest_of(output: "Output", words: dict[str, dict[str, int]], rules: Rules, job_id: str) -> dict[str, Any]:
+    """Return what is in ``output``: counts, checksums, columns, and how often each rule rejected or emptied something.
 
     It is the manifest that the pandas lane writes, but for the name of the engine.
     """
-    described = {name: _describe(name, table, rules) for name, table in tables.items()}
-    rows = {name: described[name]["rows"] for name in ("silver", "rejects", "duplicates")}
+    rows = {name: output.counts[name]["rows"] for name in ("silver", "rejects", "duplicates")}
     text = json.dumps(rules, ensure_ascii=False, sort_keys=True)
     return {
         "version": 1,
@@ -456,23 +568,13 @@ def manifest_of(tables: dict[str, DataFrame], rules: Rules, job_id: str) -> dict
             "rejected": rows["rejects"],
             "duplicates": rows["duplicates"],
         },
-        "reasons": {f"record.{reason}": 0 for reason in RECORD_REASONS}
-        | _no_words(rules, "reject")
-        | _counted_words(tables["rejects"], "reasons"),
-        "notes": _no_words(rules, "null") | _counted_words(tables["silver"], "_notes"),
-        "tables": described,
+        "reasons": {f"record.{reason}": 0 for reason in RECORD_REASONS} | _no_words(rules, "reject") | words["reasons"],
+        "notes": _no_words(rules, "null") | words["_notes"],
+        "tables": {name: _described(name, table, output.counts[name], rules) for name, table in output.tables.items()},
     }
 
 
-def _describe(name: str, table: DataFrame, rules: Rules) -> dict[str, Any]:
-    hashed = {"rejects": row_hash(["_row", "reasons", "record"]), "duplicates": row_hash(["_row", "kept_row"])}.get(
-        name, sf.col("_row_hash")
-    )
-    # Halves of 32 bits do not overflow when they are summed.
-    high, low = (
-        sf.coalesce(sf.sum(sf.conv(sf.substring(hashed, at, 8), 16, 10).cast("bigint")), sf.lit(0)) for at in (1, 9)
-    )
-    [found] = table.agg(sf.count("*").alias("rows"), high.alias("high"), low.alias("low")).collect()
+def _described(name: str, table: DataFrame, counts: dict[str, int], rules: Rules) -> dict[str, Any]:
     may_be_null = {"_extra", "_notes"} if name == "silver" else set[str]()
     if name == "silver":
         may_be_null |= {column["name"] for column in rules["columns"] if column["missing"] == "null"}
@@ -480,8 +582,8 @@ def _describe(name: str, table: DataFrame, rules: Rules) -> dict[str, Any]:
         may_be_null |= {column["name"] for column in rules["gold"][name]["columns"] if column["nullable"]}
     words = {kind: word for word, kind in TYPES.items()}
     return {
-        "rows": found["rows"],
-        "checksum": f"{((found['high'] << 32) + found['low']) % 2**64:016x}",
+        "rows": counts["rows"],
+        "checksum": f"{((counts['high'] << 32) + counts['low']) % 2**64:016x}",
         "fields": [
             {
                 "name": field.name,
@@ -505,34 +607,69 @@ def _no_words(rules: Rules, outcome: str) -> dict[str, int]:
     return {f"{column['name']}.{reason}": 0 for column in columns for reason in _reasons_that(column, outcome)}
 
 
-def _counted_words(table: DataFrame, column: str) -> dict[str, int]:
-    words = table.select(sf.explode(sf.split(column, ",")).alias("word")).groupBy("word").count()
-    return {row["word"]: row["count"] for row in words.collect()}
+class Output:
+    """The folder of a job's tables, and what is known of each."""
+
+    def __init__(self, spark: SparkSession, folder: str, table_format: str, rules: Rules) -> None:
+        self.tables: dict[str, DataFrame] = {}
+        self.counts: dict[str, dict[str, int]] = {}
+        self._spark = spark
+        self._folder = folder
+        self._format = table_format
+        self._rules = rules
+
+    def put(self, name: str, table: DataFrame) -> DataFrame:
+        """Write a table, counting it on the way, and return what is there: what comes next computes nothing twice."""
+        counted = Observation()
+        rows = table.observe(counted, *self._to_count(name))
+        rows.write.format(self._format).mode("overwrite").save(f"{self._folder}/{name}")
+        return self._known(name, counted.get)
+
+    def get(self, name: str) -> DataFrame:
+        """Return a table that an earlier run wrote."""
+        [counts] = self._read(name).agg(*self._to_count(name)).collect()
+        return self._known(name, counts.asDict())
+
+    def _to_count(self, name: str) -> list[Column]:
+        return [count.alias(what) for what, count in to_count(name, self._rules).items()]
+
+    def _known(self, name: str, counts: dict[str, Any]) -> DataFrame:
+        self.tables[name] = self._read(name)
+        # A table without rows has no sums, and perhaps no counts.
+        self.counts[name] = {what: counts.get(what) or 0 for what in to_count(name, self._rules)}
+        return self.tables[name]
+
+    def _read(self, name: str) -> DataFrame:
+        return self._spark.read.format(self._format).load(f"{self._folder}/{name}")
 
 
-def broken_constraints(tables: dict[str, DataFrame], rules: Rules) -> list[str]:
-    """Return, in words, what the Gold ``tables`` do not hold of what the rules declare."""
-    found: list[str] = []
-    for name, content in rules["gold"].items():
-        columns: list[RuleColumn] = content["columns"]
-        table = tables[name]
-        keys = [content["key"], *([column["name"]] for column in columns if column["unique"])]
-        counts = {f"{' and '.join(key)} repeats": sf.count("*") - sf.count_distinct(*key) for key in keys}
-        for column in columns:
-            cell = sf.col(column["name"])
-            if not column["nullable"]:
-                counts[f"{column['name']} is null"] = sf.count_if(cell.isNull())
-            if column["minimum"] is not None:
-                counts[f"{column['name']} is below {column['minimum']}"] = sf.count_if(cell < column["minimum"])
-        [row] = table.agg(*[count.alias(words) for words, count in counts.items()]).collect()
-        found += [f"{name}: {words} in {row[words]} rows" for words in counts if row[words]]
-        for column in columns:
-            if target := column["references"]:
-                [key] = rules["gold"][target]["key"]
-                known = tables[target].select(sf.col(key).alias(column["name"]))
-                if lost := table.join(known, column["name"], "left_anti").count():
-                    found.append(f"{name}: {column['name']} is not in {target} in {lost} rows")
-    return found
+def make_silver(raw: DataFrame, graded: DataFrame, output: Output, rules: Rules, job_id: str) -> None:
+    """Write what becomes of the ``graded`` rows.
+
+    Raises:
+        ConstraintError: a record of ``raw`` was lost.
+    """
+    duplicates = output.put("duplicates", merged_duplicates(graded, rules, job_id))
+    output.put("silver", clean_rows(graded, duplicates, rules, job_id))
+    output.put("rejects", rejected_rows(graded, job_id))
+    came, went = raw.count(), sum(counts["rows"] for counts in output.counts.values())
+    if came != went:
+        raise ConstraintError(f"Of {came} records came {went} rows.")
+
+
+def make_gold(output: Output, rules: Rules, job_id: str) -> None:
+    """Write the star schema of the Silver that is there."""
+
+    def put(name: str, table: DataFrame) -> DataFrame:
+        return output.put(name, as_declared(table, rules, name, job_id))
+
+    silver = output.tables["silver"]
+    locations = put("dim_location", locations_of(silver))
+    users = put("dim_users", users_of(silver, locations))
+    put("dim_time", days_of(silver))
+    orders = put("fact_orders", orders_of(silver, users, locations))
+    put("agg_user_metrics", user_metrics(orders, users))
+    put("agg_product_metrics", product_metrics(orders))
 
 
 def run(
@@ -557,35 +694,25 @@ def run(
     if steps not in STEPS:
         raise ValueError(f"steps is {steps!r}: use {', '.join(STEPS)}.")
     rules: Rules = json.loads(spark.read.text(_place(rules_url), wholetext=True).collect()[0]["value"])
-    output = _place(output_url).rstrip("/")
-    remove(f"{output}/manifest")
-
-    def stored(name: str, table: DataFrame | None = None, form: str = table_format) -> DataFrame:
-        """Write a table, and return what is there, so that what comes next computes nothing twice."""
-        if table is not None:
-            table.write.format(form).mode("overwrite").save(f"{output}/{name}")
-        return spark.read.format(form).load(f"{output}/{name}")
-
-    records: int | None = None
+    folder = _place(output_url).rstrip("/")
+    remove(f"{folder}/manifest")
+    output = Output(spark, folder, table_format, rules)
     if steps == "gold":
-        tables = {name: stored(name) for name in ("silver", "rejects", "duplicates")}
+        for name in ("silver", "rejects", "duplicates"):
+            output.get(name)
     else:
-        graded = stored("graded", grade(spark.read.parquet(_place(input_url)), rules), "parquet")
-        tables = {name: stored(name, table) for name, table in silver_tables(graded, rules, job_id).items()}
-        records = graded.count()
-        remove(f"{output}/graded")
+        raw = spark.read.parquet(_place(input_url))
+        grade(raw, rules).write.mode("overwrite").parquet(f"{folder}/graded")
+        make_silver(raw, spark.read.parquet(f"{folder}/graded"), output, rules, job_id)
+        remove(f"{folder}/graded")
     if steps != "silver":
-        for name, table in dimensions(tables["silver"]).items():
-            tables[name] = stored(name, as_declared(table, rules, name, job_id))
-        for name, table in facts(tables["silver"], tables["dim_users"], tables["dim_location"]).items():
-            tables[name] = stored(name, as_declared(table, rules, name, job_id))
-        if broken := broken_constraints(tables, rules):
-            raise ConstraintError(f"Gold is not what the rules declare: {'; '.join(broken)}.")
-    manifest = manifest_of(tables, rules, job_id)
-    if records not in {None, manifest["counts"]["input"]}:
-        raise ConstraintError(f"Of {records} records came {manifest['counts']['input']} rows.")
+        make_gold(output, rules, job_id)
+    words, broken_keys = words_and_keys(output.tables, rules)
+    if broken := broken_rows(output.counts) + broken_keys:
+        raise ConstraintError(f"Gold is not what the rules declare: {'; '.join(broken)}.")
+    manifest = manifest_of(output, words, rules, job_id)
     text = spark.sql("SELECT :text AS value", args={"text": json.dumps(manifest)})
-    text.coalesce(1).write.mode("overwrite").text(f"{output}/manifest")
+    text.coalesce(1).write.mode("overwrite").text(f"{folder}/manifest")
     return manifest
 
 

@@ -5,7 +5,19 @@ from typing import TypedDict, cast
 import azure.durable_functions as df
 from durabletask.entities import DurableEntity, EntityInstanceId
 
-from shared.admission import LaneState, Running, Waiting, in_order, instant, later, next_look, next_window, position
+from shared.admission import (
+    LaneState,
+    Running,
+    Took,
+    Waiting,
+    in_order,
+    instant,
+    later,
+    next_look,
+    next_window,
+    position,
+    with_recent,
+)
 from shared.payloads import Admitted, Leaving, SlotAnswer, SlotCheck, SlotHolder, SlotRequest
 
 bp = df.Blueprint()
@@ -53,6 +65,9 @@ class Admission(DurableEntity):
         gone = (leaving["job_id"], leaving["ticket"])
         state["running"] = [job for job in state["running"] if (job["job_id"], job["ticket"]) != gone]
         state["waiting"] = [job for job in state["waiting"] if (job["job_id"], job["ticket"]) != gone]
+        if "rows" in leaving and "seconds" in leaving:
+            took: Took = {"rows": leaving["rows"], "seconds": leaving["seconds"]}
+            state["recent"] = with_recent(state.get("recent", []), took)
         self._fill(state, leaving["at"])
         self.set_state(state)
 

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 from durabletask.entities import DurableEntity
 
-from shared.payloads import ProgressItem
+from shared.payloads import ProgressEnd, ProgressItem
 
 bp = df.Blueprint()
 
@@ -26,6 +26,12 @@ class UserProgress(DurableEntity):
             ended = [one for one in known[1:] if one["state"] in ENDED]
             known.remove(ended[-1] if ended else known[-1])
         self.set_state(known)
+
+    def end(self, ended: ProgressEnd) -> None:
+        """Say how something ended that could not say so itself; what is not remembered stays so."""
+        known = next((item for item in self.items() if item["id"] == ended["id"]), None)
+        if known is not None and known["state"] not in ENDED:
+            self.advance({**known, "state": ended["state"], "at": ended["at"]})
 
     def items(self) -> list[ProgressItem]:
         """Return what is remembered; an unknown user has done nothing."""

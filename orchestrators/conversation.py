@@ -1,12 +1,14 @@
 """One turn of a conversation: a question in, an answer in the record out."""
 
 import logging
+from datetime import UTC, timedelta
 from typing import Any
 
 import azure.durable_functions as df
 from durabletask import task
 from durabletask.entities import EntityInstanceId
 
+from orchestrators.own_data import wait_for_data
 from orchestrators.steps import StepFailedError, Steps, step
 from shared.payloads import (
     Begun,
@@ -62,6 +64,9 @@ def _answer(ctx: task.OrchestrationContext, turn: Turn, report: "_Report") -> St
     """Go through the steps of a turn; return how many statements were tried."""
     report.say("analyzing", "Analyzing question with LLM", 10)
     begun: Begun = yield from step(ctx, "begin_turn", turn)
+    if patience := begun.get("wait_seconds", 0):
+        report.say("awaiting_data", "Waiting for your newer data", 20)
+        yield from wait_for_data(ctx, turn, timedelta(seconds=patience))
     report.say("generating_sql", "Generating SQL query", 30)
     plan: Plan = yield from step(ctx, "plan_answer", turn)
 
@@ -138,6 +143,6 @@ class _Report:
                 "kind": "chat",
                 "state": state,
                 "percentage": self.percentage,
-                "at": self._ctx.current_utc_datetime.isoformat(),
+                "at": self._ctx.current_utc_datetime.replace(tzinfo=UTC).isoformat(),
             }
             self._ctx.signal_entity(EntityInstanceId("user_progress", self._owner), "advance", input=item)

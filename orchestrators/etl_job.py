@@ -1,6 +1,7 @@
 """One ETL job: raw records in Bronze become clean Silver and a published Gold, and every row is accounted for."""
 
 import logging
+from datetime import UTC
 
 import azure.durable_functions as df
 from durabletask import task
@@ -11,6 +12,7 @@ from orchestrators.reviewing import review
 from orchestrators.slots import Slot
 from orchestrators.steps import StepFailedError, Steps, step
 from orchestrators.watching import JobCancelledError, JobOverdueError, Watch
+from shared.admission import Took
 from shared.payloads import (
     Job,
     JobBegun,
@@ -62,7 +64,7 @@ def etl_job(ctx: task.OrchestrationContext, job: Job) -> Steps[JobOutcome]:
         run.leave("completed")
         return {"job_id": job["job_id"], "state": "completed"}
 
-    yield from step(ctx, "note_job", note)
+    yield from step(ctx, "note_job", {**note, "percentage": run.percentage})
     if note.get("state") == "cancelled":
         run.leave("cancelled")
         return {"job_id": job["job_id"], "state": "cancelled"}
@@ -80,7 +82,9 @@ class _Run:
         self._watch = Watch(ctx, job)
         self._slot = Slot(ctx, job, terms, self._watch)
         self._lane: JobLane | None = None
-        self._version = self._percentage = self._rows = 0
+        self._version = self.percentage = self._rows = 0
+        self._began = ctx.current_utc_datetime
+        self._at_one_go = terms["run"] == 1 and terms["window"] == "now"
         self._databricks_seconds = 0.0
 
     def to_the_end(self) -> Steps[None]:
@@ -130,7 +134,9 @@ class _Run:
         """Make Silver, and the large lane Gold in the same run; return whether too much was rejected to go on."""
         self.say("cleaning", 15)
         refined: Refined = {}
-        if self._lane == "small":
+        if self._lane == "small" and self._watch.overdue:  # measuring alone took too long
+            yield from self._escalate()
+        elif self._lane == "small":
             self._watch.overdue_ends = True
             try:
                 refined = yield from step(self._ctx, "refine_small", self._work(), wait=self._watch)
@@ -146,6 +152,7 @@ class _Run:
         """Let somebody decide about the rejects; the slot is for others meanwhile."""
         self._watch.forget_promise()
         self._slot.give_back()
+        self._at_one_go = False
         self.say("awaiting_review", 60)
         yield from review(self._ctx, self._work(), self._watch, self._slot, self._terms["review_seconds"])
         self._watch.checkpoint()
@@ -219,7 +226,7 @@ class _Run:
 
     def leave(self, state: JobState) -> None:
         """Give back what the job held, and say how it ended."""
-        self._slot.give_back()
+        self._slot.give_back(self._took() if state == "completed" and self._at_one_go else None)
         self._watch.forget_promise()
         used: QuotaUse = {
             "job_id": self._job["job_id"],
@@ -228,16 +235,20 @@ class _Run:
             "databricks_seconds": round(self._databricks_seconds),
         }
         self._ctx.signal_entity(self._quota, "settle", input=used)
-        self.say(state, 100 if state == "completed" else self._percentage)
+        self.say(state, 100 if state == "completed" else self.percentage)
+
+    def _took(self) -> Took:
+        seconds = (self._ctx.current_utc_datetime - self._began).total_seconds()
+        return {"rows": self._rows, "seconds": round(seconds, 3)}
 
     def say(self, state: JobState, percentage: int) -> None:
         """Publish a step; the percentage never falls."""
         self._version += 1
-        self._percentage = max(self._percentage, percentage)
+        self.percentage = max(self.percentage, percentage)
         progress: JobProgress = {
             "state": state,
             "lane": self._lane,
-            "percentage": self._percentage,
+            "percentage": self.percentage,
             "version": self._version,
         }
         self._ctx.set_custom_status(progress)
@@ -245,7 +256,7 @@ class _Run:
             "id": self._job["job_id"],
             "kind": "etl",
             "state": state,
-            "percentage": self._percentage,
+            "percentage": self.percentage,
             "at": self._now,
             "lane": self._lane,
             "name": self._terms["name"],
@@ -262,4 +273,4 @@ class _Run:
 
     @property
     def _now(self) -> str:
-        return self._ctx.current_utc_datetime.isoformat()
+        return self._ctx.current_utc_datetime.replace(tzinfo=UTC).isoformat()

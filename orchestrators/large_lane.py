@@ -12,6 +12,8 @@ from shared.payloads import JobStep, LargeStatus
 
 MAX_RERUNS = 2
 """How often a run that broke, through no fault of its own, is run again."""
+REST = timedelta(seconds=5)
+"""Before a rerun; longer before the next one."""
 POLLS_AFTER_CANCEL = 40
 
 
@@ -30,7 +32,7 @@ def run_on_databricks(ctx: task.OrchestrationContext, work: JobStep, watch: Watc
             return status
         if status.get("cause") != "infrastructure":
             break
-        yield from watch.first([ctx.create_timer(timedelta(seconds=5 * number))], interruptible=True)
+        yield from watch.first([ctx.create_timer(number * REST)], interruptible=True)
     code, message = status.get("code", "large_lane_failed"), status.get("message", "The run on Databricks failed.")
     raise StepFailedError(code, message)
 

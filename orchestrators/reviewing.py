@@ -50,4 +50,4 @@ def _decision(ctx: task.OrchestrationContext, watch: Watch, patience: int) -> St
 
 
 def _parked(work: JobStep) -> JobNote:
-    return {"job_id": work["job_id"], "owner": work["owner"], "state": "awaiting_review"}
+    return {"job_id": work["job_id"], "owner": work["owner"], "state": "awaiting_review", "percentage": 60}

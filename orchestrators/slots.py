@@ -8,6 +8,7 @@ from durabletask.entities import EntityInstanceId
 
 from orchestrators.steps import StepFailedError, Steps, step
 from orchestrators.watching import Watch
+from shared.admission import Took
 from shared.payloads import Job, JobLane, JobNote, JobTerms, Leaving, SlotAnswer, SlotRequest
 
 SILENCE = timedelta(minutes=30)
@@ -48,10 +49,12 @@ class Slot:
             # The event is only a hint; whether the job has a slot is for the lane to say.
             answer = yield from self._ask(lane, windowed=windowed)
 
-    def give_back(self) -> None:
-        """Free the slot, or the place in the queue, for others."""
+    def give_back(self, took: Took | None = None) -> None:
+        """Free the slot, or the place in the queue, for others; ``took`` tells what such a job takes."""
         if self._lane is not None:
             leaving: Leaving = {"job_id": self._job["job_id"], "ticket": self._ticket, "at": self._now}
+            if took is not None:
+                leaving["rows"], leaving["seconds"] = took["rows"], took["seconds"]
             self._ctx.signal_entity(EntityInstanceId("admission", self._lane), "release", input=leaving)
             self._lane = None
 

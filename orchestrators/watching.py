@@ -35,12 +35,15 @@ class Watch:
         self._alarms: list[tuple[DeadlineState, task.TimerTask]] = []
         self._cancelled = False
         self.deaf = False
+        self.overdue = False
+        """Whether the deadline of what is promised now has passed."""
         self.overdue_ends = False
         """Whether ``JobOverdueError`` ends a wait at the deadline."""
 
     def promise(self, seconds: int) -> None:
         """Begin to count down ``seconds``, in place of what was promised before."""
         self.forget_promise()
+        self.overdue = False
         alarms: tuple[tuple[DeadlineState, float], ...] = (("at_risk", AT_RISK * seconds), ("breached", seconds))
         self._alarms = [(state, self._ctx.create_timer(timedelta(seconds=after))) for state, after in alarms]
 
@@ -93,5 +96,6 @@ class Watch:
         self._alarms = [(other, one) for other, one in self._alarms if one is not alarm]
         note: JobNote = {"job_id": self._job["job_id"], "owner": self._job["owner"], "deadline": state}
         yield from step(self._ctx, "note_job", note)
-        if state == "breached" and self.overdue_ends:
+        self.overdue = state == "breached"
+        if self.overdue and self.overdue_ends:
             raise JobOverdueError

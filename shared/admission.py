@@ -4,12 +4,19 @@ The entity ``admission`` keeps the state and decides by these; the API reads the
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 AGEING_SECONDS = 60
 """So long a job waits for one step of priority. Ageing has no limit: whoever waits long enough is next."""
 FAIR_SHARE = 2.0
 """Steps of priority that each running job costs the other jobs of its owner."""
+
+SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
+"""Jobs of up to so many rows are alike when it is asked how long one takes; larger ones are alike, too."""
+RECENT = 12
+"""Of so many jobs of each size it is remembered what they took."""
+ENOUGH = 5
+"""Fewer of them say nothing."""
 
 LONGEST_LEASE = 10
 """Leases that a job which has run for long gets at once."""
@@ -37,8 +44,15 @@ class Waiting(TypedDict):
     held: bool
 
 
+class Took(TypedDict):
+    """What one job took, from its beginning to its end."""
+
+    rows: int
+    seconds: float
+
+
 class LaneState(TypedDict):
-    """One lane. ``sweep_at`` and ``window_at`` say for when the lane has set its alarm."""
+    """One lane. ``sweep_at`` and ``window_at`` say for when the lane has set its alarm; ``recent`` begins empty."""
 
     slots: int
     lease_seconds: int
@@ -47,6 +61,7 @@ class LaneState(TypedDict):
     next_number: int
     sweep_at: str | None
     window_at: str | None
+    recent: NotRequired[list[Took]]
 
 
 def instant(at: str) -> datetime:
@@ -91,3 +106,20 @@ def next_window(at: str, seconds: int) -> str:
     """Return when the next window opens: at the next multiple of ``seconds`` since 1970-01-01."""
     epoch = instant(at).timestamp()
     return datetime.fromtimestamp((int(epoch // seconds) + 1) * seconds, UTC).isoformat()
+
+
+def with_recent(recent: list[Took], took: Took) -> list[Took]:
+    """Return what is remembered once ``took`` is, too: of each size the last ones."""
+    alike = [one for one in recent if _size(one["rows"]) == _size(took["rows"])]
+    gone = alike[: max(0, len(alike) + 1 - RECENT)]
+    return [*(one for one in recent if not any(one is old for old in gone)), took]
+
+
+def usual_seconds(recent: list[Took], rows: int) -> float | None:
+    """Return within how many seconds nine of ten recent jobs of this size were done; None where too few are known."""
+    alike = sorted(one["seconds"] for one in recent if _size(one["rows"]) == _size(rows))
+    return alike[(9 * len(alike) - 1) // 10] if len(alike) >= ENOUGH else None
+
+
+def _size(rows: int) -> int:
+    return sum(rows > limit for limit in SIZES)

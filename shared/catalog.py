@@ -53,6 +53,9 @@ class Column(Model):
         "measure: a number to aggregate or rank by. time: a year or date. text: free text."
     )
     words: Words = Field(default_factory=dict[Language, list[str]])
+    spoken: bool = Field(
+        default=True, description="Whether its name is a word of questions, too, and not of SQL alone."
+    )
     values: list[Value] = Field(default_factory=list[Value], description="The closed list of a dimension's values.")
     separator: str | None = Field(default=None, description="Set where the column holds a list as one text.")
     aggregate: Literal["avg", "sum"] | None = Field(default=None, description="How a measure is usually summed up.")
@@ -116,6 +119,9 @@ class Dataset(Model):
     name: Identifier
     namespace: Identifier = Field(alias="schema", description="Tables are called <schema>.<table> in SQL.")
     version: int = 1
+    per_owner: bool = Field(
+        default=False, description="Whether each user asks of tables of their own: the Gold of their last job."
+    )
     title: Text
     description: str
     tables: list[Table] = Field(min_length=1)

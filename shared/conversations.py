@@ -20,6 +20,8 @@ from shared.settings import settings
 if TYPE_CHECKING:
     from azure.cosmos import ContainerProxy
 
+type WhenRebuilding = Literal["answer", "wait"]
+"""What a question does while its data is made anew: answer from the last version, or wait for the new one."""
 MAX_WRITERS_MET = 12
 """How often a change is applied anew because another writer was first."""
 
@@ -82,6 +84,23 @@ class Query(TypedDict):
     result: Result | None
 
 
+class DataVersion(TypedDict):
+    """One published Gold; ``path`` is its folder below ``LAKE_URL``."""
+
+    job_id: str
+    name: str
+    version: str
+    published_at: str
+    path: str
+
+
+class ComingData(TypedDict):
+    """A job that makes a newer version, or waits for its owner to decide about its rejects."""
+
+    job_id: str
+    state: Literal["making", "awaiting_review"]
+
+
 class Record(TypedDict):
     """A conversation. Times are ISO 8601 in UTC."""
 
@@ -109,6 +128,11 @@ class Record(TypedDict):
     created_at: str
     updated_at: str
     ttl: int
+    when_rebuilding: NotRequired[WhenRebuilding]
+    data: NotRequired[DataVersion]
+    """Of a dataset that each user has alone: the version that the question is answered from."""
+    coming: NotRequired[ComingData | None]
+    """What was being made of it when the question was begun."""
 
 
 def now() -> str:
@@ -133,6 +157,7 @@ class Conversations:
         dataset: str,
         fingerprint: str,
         sql: str | None = None,
+        when_rebuilding: WhenRebuilding = "answer",
     ) -> Record:
         """Create the record of a new conversation, or return it if the same request made it before.
 
@@ -144,6 +169,7 @@ class Conversations:
             dataset: which dataset of the catalogue it is about.
             fingerprint: equal for equal requests; another one under the same id is a conflict.
             sql: a query of the caller's own, in place of one from the model.
+            when_rebuilding: what to do while the data of the question is made anew.
 
         Raises:
             ConflictError: another request has this id.
@@ -177,6 +203,7 @@ class Conversations:
             "created_at": created,
             "updated_at": created,
             "ttl": self._ttl,
+            "when_rebuilding": when_rebuilding,
         }
         try:
             with cosmos_errors(f"conversation {conversation_id}"):

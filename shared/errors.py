@@ -6,7 +6,8 @@
     │   ├── ForbiddenError         403 forbidden
     │   ├── NotFoundError          404 not_found          (unknown and foreign alike)
     │   ├── ConflictError          409 conflict
-    │   │   └── SourceChangedError 409 source_changed       (Bronze is not what the job was accepted with)
+    │   │   ├── SourceChangedError 409 source_changed       (Bronze is not what the job was accepted with)
+    │   │   └── NoDataError        409 no_data              (none of the asker's jobs has published its Gold)
     │   ├── TooLargeError          413 too_large
     │   ├── MediaTypeError         415 unsupported_media_type
     │   ├── InvalidFieldError      422 invalid_field
@@ -88,6 +89,12 @@ class SourceChangedError(ConflictError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} is not what it was when the job was accepted; start a new job for what it is now.")
+
+
+class NoDataError(ConflictError):
+    """The question is about the asker's own data, and there is none yet."""
+
+    code = "no_data"
 
 
 class TooLargeError(RequestError):

@@ -6,10 +6,13 @@ changes it and replaces it only if nobody else did in between (ETag), so a chang
 apply to a newer item.
 """
 
+import copy
 import random
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 from shared.conversations import now
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_WRITERS_MET = 12
 """How often a change is applied anew because another writer was first."""
+MAX_WRITTEN = 200
+"""Records of which is remembered what this process wrote last."""
 _NEWEST = "SELECT * FROM c ORDER BY c.created_at DESC"
 _NEWEST_IN_STATE = "SELECT * FROM c WHERE c.state = @state ORDER BY c.created_at DESC"
 ENDED: tuple[JobState, ...] = ("completed", "failed", "cancelled")
@@ -37,6 +42,8 @@ class Source(TypedDict):
     bytes: int
     sha256: str
     etag: str
+    rows: NotRequired[int]
+    """How many records these bytes hold, where they were counted before the job was accepted."""
 
 
 class Counts(TypedDict):
@@ -161,6 +168,8 @@ class Jobs:
 
     def __init__(self, items: "ContainerProxy") -> None:
         self._items = items
+        self._written: OrderedDict[str, JobRecord] = OrderedDict()
+        self._lock = Lock()
 
     def create(self, record: JobRecord) -> tuple[JobRecord, bool]:
         """Store ``record``; return what is stored and whether it is new.
@@ -173,7 +182,7 @@ class Jobs:
 
         try:
             with cosmos_errors(f"job {record['id']}"):
-                self._items.create_item(cast("dict[str, Any]", record))
+                self._remember(self._items.create_item(cast("dict[str, Any]", record)))
         except CosmosResourceExistsError:
             known = self.read(record["id"], record["owner"])
             if known["fingerprint"] != record["fingerprint"]:
@@ -200,8 +209,9 @@ class Jobs:
     def update(self, job_id: str, owner: str, change: Callable[[JobRecord], JobRecord | None]) -> JobRecord:
         """Apply ``change`` to the record and return what is stored now.
 
-        ``change`` alters the record it is given, or returns another; it may be applied several times, each time to a
-        fresh record.
+        The first try is over what this process wrote last: mostly nobody else has written since, and if somebody has,
+        Cosmos DB says so and the record is read. ``change`` alters the record it is given, or returns another; it may
+        be applied several times, each time to a fresh record.
 
         Raises:
             NotFoundError: the owner has no such job (any more).
@@ -211,23 +221,25 @@ class Jobs:
         from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosResourceNotFoundError
 
         for met in range(MAX_WRITERS_MET):
-            record = self.read(job_id, owner)
+            record = (None if met else self._last_written(job_id, owner)) or self.read(job_id, owner)
             etag = cast("dict[str, str]", record)["_etag"]
             record = change(record) or record
             record["updated_at"] = now()
             try:
                 with cosmos_errors(f"job {job_id}"):
-                    self._items.replace_item(
+                    stored = self._items.replace_item(
                         job_id,
                         cast("dict[str, Any]", record),
                         etag=etag,
                         match_condition=MatchConditions.IfNotModified,
                     )
             except CosmosAccessConditionFailedError:
-                time.sleep(random.uniform(0, 0.01 * 2 ** min(met, 5)))  # noqa: S311  spreads writers, hides nothing
+                if met:
+                    time.sleep(random.uniform(0, 0.01 * 2 ** min(met, 5)))  # noqa: S311  spreads writers, hides nothing
             except CosmosResourceNotFoundError:
                 raise _gone(job_id) from None
             else:
+                self._remember(stored)
                 return record
         raise RecordUnavailableError(f"Job {job_id} was changed by others {MAX_WRITERS_MET} times in a row; try again.")
 
@@ -253,6 +265,29 @@ class Jobs:
                 raise InvalidFieldError(message, problems={"token": "unknown"}) from error
             raise
         return Page(records, pages.continuation_token or None)
+
+    def _remember(self, stored: Mapping[str, Any]) -> None:
+        record = cast(JobRecord, copy.deepcopy(dict(stored)))
+        with self._lock:
+            self._written[record["id"]] = record
+            self._written.move_to_end(record["id"])
+            if len(self._written) > MAX_WRITTEN:
+                self._written.popitem(last=False)
+
+    def _last_written(self, job_id: str, owner: str) -> JobRecord | None:
+        with self._lock:
+            record = self._written.get(job_id)
+        return copy.deepcopy(record) if record is not None and record["owner"] == owner else None
+
+    def first(self, owner: str, query: str) -> dict[str, Any] | None:
+        """Return the first result of ``query`` over the owner's jobs, or None.
+
+        Raises:
+            RecordUnavailableError: Cosmos DB cannot be reached now.
+        """
+        with cosmos_errors(f"the jobs of {owner}"):
+            found: Any = self._items.query_items(query, partition_key=owner, max_item_count=1)
+            return next(iter(found), None)
 
 
 def new_record(  # noqa: PLR0913  as many as a job has

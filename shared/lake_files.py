@@ -137,6 +137,22 @@ def write_batches(path: str, batches: "Iterator[pa.RecordBatch]", schema: "pa.Sc
     return rows
 
 
+def copy_parquet(path: str, to: str) -> int | None:
+    """Put a copy of one Parquet file at ``to``, in place of what is there; return how many rows the copy has.
+
+    None where ``path`` is no single file; nothing is copied then.
+    """
+    import pyarrow.parquet as pq
+
+    if facts_of(path) is None:
+        return None
+    with opened(path) as source, replacing(to) as (files, place):
+        with files.open_output_stream(place) as target:
+            while piece := source.read(PIECE):
+                target.write(piece)
+        return pq.read_metadata(place, filesystem=files).num_rows
+
+
 def remove(path: str) -> None:
     """Delete a file or a folder with everything in it; what is not there is deleted already."""
     from pyarrow.fs import FileType

@@ -6,7 +6,9 @@ verdict, a path in the lake; never rows, prompts or message lists).
 
 from typing import Literal, NotRequired, TypedDict
 
-type State = Literal["analyzing", "generating_sql", "executing", "answering", "finishing", "completed", "failed"]
+type State = Literal[
+    "analyzing", "awaiting_data", "generating_sql", "executing", "answering", "finishing", "completed", "failed"
+]
 type JobLane = Literal["small", "large"]
 type JobState = Literal[
     "queued",
@@ -49,10 +51,23 @@ class Turn(TypedDict):
 
 
 class Begun(Verdict):
-    """The limits that hold for this turn."""
+    """The limits that hold for this turn. ``wait_seconds``: so long it may wait for data that is being made."""
 
     query_deadline_seconds: NotRequired[int]
     max_sql_retries: NotRequired[int]
+    wait_seconds: NotRequired[int]
+
+
+class DataWait(Turn):
+    """A turn that waits for its data: the input of ``await_data``. ``last``: what there is has to do."""
+
+    last: bool
+
+
+class DataAwaited(Verdict):
+    """Whether the turn is to wait on."""
+
+    waiting: NotRequired[bool]
 
 
 class Plan(Verdict):
@@ -141,6 +156,14 @@ class ProgressItem(TypedDict):
     at: str
     name: NotRequired[str]
     lane: NotRequired[JobLane | None]
+
+
+class ProgressEnd(TypedDict):
+    """A piece of work that ended without saying so itself."""
+
+    id: str
+    state: State | JobState
+    at: str
 
 
 class Job(TypedDict):
@@ -294,11 +317,13 @@ class Admitted(TypedDict):
 
 
 class Leaving(TypedDict):
-    """A run of a job that needs no slot any more."""
+    """A run of a job that needs no slot any more; what it took, where it did all of its work at one go."""
 
     job_id: str
     ticket: str
     at: str
+    rows: NotRequired[int]
+    seconds: NotRequired[float]
 
 
 class SlotHolder(TypedDict):

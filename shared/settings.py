@@ -56,6 +56,8 @@ class Settings:
     """The dataset of the catalogue that questions are about."""
     chat_anonymous: bool = False
     """Whether the chat answers callers without a token; their conversation id is then the capability."""
+    chat_data_wait_seconds: int = 3_600
+    """How long a question that waits for its asker's newer Gold does so; then the last one answers it."""
     chat_burst: int = 60
     """How many questions one caller may start at once."""
     chat_starts_per_second: float = 5.0
@@ -92,6 +94,10 @@ class Settings:
     """A job that rejects a larger share of its rows waits for somebody's decision."""
     etl_review_seconds: int = 604_800
     """How long it waits."""
+    etl_burst: int = 120
+    """How many jobs one user may start, or data sets generate, at once."""
+    etl_starts_per_second: float = 2.0
+    """How fast that allowance fills up again."""
     etl_concurrent_jobs: int = 100
     """How many jobs one user may have under way."""
     etl_rows_per_day: int = 50_000_000

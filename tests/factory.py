@@ -17,7 +17,6 @@ from shared.jobs import JobRecord, Jobs
 
 OWNER = "demo"
 RUNTIME = "/runtime/webhooks/durabletask"
-JSON = {"content-type": "application/json"}
 
 
 class Factory:
@@ -94,8 +93,8 @@ class Factory:
         return self.until(ended, patience=patience, what="an end")
 
     def tell(self, job_id: str, event: str, data: Any = None) -> None:
-        url = f"{RUNTIME}/instances/{job_id}/raiseEvent/{event}"
-        told = self.http.post(url, content=json.dumps(data), headers=JSON)
+        content, headers = json.dumps(data), {"Content-Type": "application/json"}
+        told = self.http.post(f"{RUNTIME}/instances/{job_id}/raiseEvent/{event}", content=content, headers=headers)
         assert told.status_code == 202, told.text
 
     def entity(self, name: str, key: str) -> Any:

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,16 +95,20 @@ class Hub:
         self, orchestrators: Sequence[Any], *, activities: Mapping[str, Fake], entities: Mapping[str, Any] | None = None
     ) -> Iterator[TaskHubGrpcClient]:
         """Have a worker at work, and yield a client to give it some."""
-        with TaskHubGrpcWorker(host_address=self._address, **WIRE) as worker:
-            for one in orchestrators:
-                worker.add_orchestrator(user_function(one))
-            for name, fake in activities.items():
-                worker.add_activity(_activity(name, fake))
-            for name, entity in (entities or {}).items():
-                worker.add_entity(user_function(entity), name=name)
-            worker.start()
+        worker = TaskHubGrpcWorker(host_address=self._address, **WIRE)
+        for one in orchestrators:
+            worker.add_orchestrator(user_function(one))
+        for name, fake in activities.items():
+            worker.add_activity(_activity(name, fake))
+        for name, entity in (entities or {}).items():
+            worker.add_entity(user_function(entity), name=name)
+        worker.start()
+        try:
             with TaskHubGrpcClient(host_address=self._address, **WIRE) as client:
                 yield client
+        finally:
+            # It takes no more work at once, and a second to end; nobody has to wait for that.
+            threading.Thread(target=worker.stop).start()
 
     def ended(self, client: TaskHubGrpcClient, instance_id: str) -> Run:
         """Return an orchestration at its end."""

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 
 from activities.etl import attempts
-from activities.etl.source import raw_blocks, stage_raw
+from activities.etl.source import check_unchanged, raw_blocks, stage_raw
 from activities.verdicts import verdict
 from shared.etl_paths import staging_path
 from shared.jobs import Counts, JobRecord
@@ -17,18 +17,26 @@ bp = df.Blueprint()
 @bp.activity_trigger(input_name="work")
 @verdict
 def measure_source(work: JobStep) -> Measured:
-    """Count the rows of the source; those of a large one are laid out for Spark on the way."""
-    from shared.etl.rules import load_rules
-
+    """Count the rows of the source, unless that was done when it came; those of a large one are laid out for Spark."""
     record = attempts.begin(work, "measuring", 5)
-    with raw_blocks(record["source"], load_rules()) as blocks:
-        count = stage_raw(record, blocks, beyond=settings().etl_small_limit)
+    count = _measure(record)
 
     def note(record: JobRecord) -> None:
         record["measured_count"] = count
 
     attempts.succeed(work, "measuring", note)
     return {"count": count}
+
+
+def _measure(record: JobRecord) -> int:
+    from shared.etl.rules import load_rules
+
+    source, limit = record["source"], settings().etl_small_limit
+    if "rows" in source and source["rows"] <= limit:
+        check_unchanged(source)
+        return source["rows"]
+    with raw_blocks(source, load_rules()) as blocks:
+        return stage_raw(record, blocks, beyond=limit)
 
 
 @bp.activity_trigger(input_name="work")

@@ -94,6 +94,8 @@ def _write_state(record: JobRecord, note: JobNote, at: str) -> None:
         record["lane"] = note["lane"]
     if "queue_position" in note:
         record["queue_position"] = note["queue_position"]
+    if "percentage" in note:
+        record["percentage"] = max(record["percentage"], note["percentage"])
     if "state" in note:
         record["state"] = note["state"]
         if note["state"] in {"failed", "cancelled"}:

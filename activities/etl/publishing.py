@@ -12,7 +12,7 @@ from shared import etl_paths
 from shared.conversations import now
 from shared.errors import LostRowsError
 from shared.jobs import JobRecord
-from shared.lake_files import create_bytes, read_bytes, write_batches
+from shared.lake_files import copy_parquet, create_bytes, read_bytes, write_batches
 from shared.payloads import JobStep, Verdict
 from shared.staging import StagedTable, dataset_of, read_staged
 
@@ -74,12 +74,14 @@ def manifest_of(record: JobRecord) -> dict[str, Any]:
 
 
 def _copy(table: StagedTable, path: str) -> None:
-    """Write a table as one file, whatever it was staged as.
+    """Put a table in its place as one file, whatever it was staged as.
 
     Raises:
-        LakeError: rows were lost on the way.
+        LostRowsError: rows were lost on the way.
     """
-    rows = dataset_of(table)
-    copied = write_batches(path, rows.to_batches(), rows.schema)
+    copied = copy_parquet(table["path"], path)
+    if copied is None:
+        rows = dataset_of(table)
+        copied = write_batches(path, rows.to_batches(), rows.schema)
     if copied != table["rows"]:
         raise LostRowsError(path, expected=table["rows"], found=copied)

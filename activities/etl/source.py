@@ -9,6 +9,7 @@ from shared.errors import SourceChangedError
 from shared.etl_paths import staging_path
 from shared.jobs import JobRecord, Source
 from shared.lake_files import facts_of, opened, sha256_of, write_batches
+from shared.parsed_rows import parsed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,11 +28,23 @@ def raw_blocks(source: Source, rules: "Rules") -> "Generator[Iterator[Raw]]":
     """
     from shared.etl.reading import read_raw
 
+    check_unchanged(source)
+    if (known := parsed_rows.take(source["sha256"], source["format"])) is not None:
+        yield iter(known)
+        return
+    with opened(source["path"]) as stream:
+        yield read_raw(stream, source["format"], rules)
+
+
+def check_unchanged(source: Source) -> None:
+    """Compare a source with what was accepted.
+
+    Raises:
+        SourceChangedError: it is something else by now, or not there.
+    """
     facts = facts_of(source["path"])
     if facts is None or facts.bytes != source["bytes"] or sha256_of(source["path"]) != source["sha256"]:
         raise SourceChangedError(source["path"])
-    with opened(source["path"]) as stream:
-        yield read_raw(stream, source["format"], rules)
 
 
 def raw_path(record: JobRecord) -> str:
@@ -40,7 +53,10 @@ def raw_path(record: JobRecord) -> str:
 
 
 def stage_raw(record: JobRecord, blocks: "Iterator[Raw]", *, beyond: int) -> int:
-    """Count the rows of ``blocks``; where they are more than ``beyond``, lay all of them out for Spark on the way."""
+    """Count the rows of ``blocks``; where they are more than ``beyond``, lay all of them out for Spark on the way.
+
+    Otherwise they are kept for the step that cleans them.
+    """
     held: list[Raw] = []
     count = 0
     for raw in blocks:
@@ -48,6 +64,8 @@ def stage_raw(record: JobRecord, blocks: "Iterator[Raw]", *, beyond: int) -> int
         count += raw.table.num_rows
         if count > beyond:
             return _write_raw(record, chain(held, blocks))
+    source = record["source"]
+    parsed_rows.keep(source["sha256"], source["format"], tuple(held), source["bytes"])
     return count
 
 

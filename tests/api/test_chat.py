@@ -214,6 +214,8 @@ def test_a_status_has_the_fields_of_the_system_before(app):
             "version": 3,
             "attempt": 1,
             "turn": 1,
+            "dataset": "imdb",
+            "data": None,
             "created_at": record["created_at"],
             "updated_at": record["updated_at"],
         }

@@ -159,7 +159,7 @@ def test_the_legacy_route_does_not_wait_for_ever(people, host):
         ({**SQL, "wait": True}, "wait"),
         ({**SQL, "dataset": "none-such"}, "dataset"),
         ({**SQL, "dataset": "../imdb"}, "dataset"),
-        ({**QUESTION, "dataset": "imdb"}, "dataset"),
+        ({**QUESTION, "when_rebuilding": "hope"}, "when_rebuilding"),
         ({"sql": 7}, "sql"),
     ],
 )

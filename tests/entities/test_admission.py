@@ -10,7 +10,7 @@ from replaying import user_function
 
 from entities import admission
 from entities.admission import Admission
-from shared.admission import position
+from shared.admission import ENOUGH, RECENT, position, usual_seconds
 
 Entity = user_function(Admission)
 BEGAN = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -243,3 +243,26 @@ def test_whatever_happens_slots_are_neither_lost_nor_given_twice(seed: int) -> N
         assert len(lane.running) == 3 or not lane.state["waiting"]
     places = [position(lane.state, job["job_id"], at(200)) for job in lane.state["waiting"]]
     assert sorted(places) == list(range(1, len(places) + 1))
+
+
+def test_a_lane_remembers_what_jobs_took_by_their_size() -> None:
+    """The last few of each size; most of those alike were done within what it says, and too few say nothing."""
+    lane = Lane()
+    for number in range(3 * RECENT):
+        for size, seconds in ((500, number), (5_000, 100)):
+            leaving = {"job_id": f"{number}-{size}", "ticket": "t", "at": at(number)}
+            lane.do("release", {**leaving, "rows": size, "seconds": seconds})
+    recent = lane.state["recent"]
+    assert len(recent) == 2 * RECENT
+    assert usual_seconds(recent, 700) == 3 * RECENT - 2
+    assert usual_seconds(recent, 10_000) == 100
+    assert usual_seconds(recent, 10_001) is None
+    assert usual_seconds(recent[: 2 * ENOUGH - 2], 700) is None
+
+
+def test_a_job_that_says_nothing_of_its_time_changes_nothing() -> None:
+    """Cancelled, reviewed and windowed ones took what nobody should expect."""
+    lane = Lane()
+    lane.request("a")
+    lane.release("a")
+    assert "recent" not in lane.state

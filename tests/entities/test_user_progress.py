@@ -41,5 +41,20 @@ def test_what_runs_is_remembered_longer_than_what_ended() -> None:
     assert state[-1]["id"] == "c0"
 
 
+def test_what_could_not_say_that_it_ended_is_said_to_have() -> None:
+    """It keeps the rest; what has ended before, or is not remembered, stays as it is."""
+
+    def end(state: Any, number: int) -> Any:
+        return execute_entity(Entity, "end", {"id": f"c{number}", "state": "failed", "at": "2026-01-02"}, state)
+
+    state = advance(advance(None, item(1, 60)), {**item(2), "state": "completed"})
+    for number in (1, 2, 3):
+        state = end(state, number).get_state() or state
+    assert [(one["id"], one["state"], one["percentage"]) for one in state] == [
+        ("c1", "failed", 60),
+        ("c2", "completed", 0),
+    ]
+
+
 def test_an_unknown_user_has_done_nothing() -> None:
     assert execute_entity(Entity, "items").get_result() == []

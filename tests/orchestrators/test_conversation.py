@@ -61,6 +61,28 @@ def test_an_answer_without_a_query_skips_databricks(hub: Hub) -> None:
     assert run.activities() == ["begin_turn", "plan_answer", "finish_turn"]
 
 
+def test_a_turn_waits_for_its_data(hub: Hub) -> None:
+    """Asked again until nothing newer is being made; after that it goes on as any other."""
+    looks = iter([{"waiting": True}, {"waiting": False}])
+    activities = steps(begin_turn={**BEGUN, "wait_seconds": 60}, plan_answer={"query_ids": []})
+    run = run_turn(hub, {**activities, "await_data": lambda _wait: next(looks)})
+    assert run.activities() == ["begin_turn", "await_data", "await_data", "plan_answer", "finish_turn"]
+
+
+def test_a_turn_waits_only_so_long(hub: Hub) -> None:
+    """At the end of its patience it says that this look is the last one."""
+    last: list[bool] = []
+
+    def look(wait: Any) -> Any:
+        last.append(wait["last"])
+        return {"waiting": not wait["last"]}
+
+    activities = steps(begin_turn={**BEGUN, "wait_seconds": 2}, plan_answer={"query_ids": []})
+    run_turn(hub, {**activities, "await_data": look})
+    assert last[-1]
+    assert not any(last[:-1])
+
+
 def test_several_queries_run_as_children_and_are_all_counted(hub: Hub) -> None:
     run = run_turn(hub, steps(plan_answer={"query_ids": ["q1", "q2", "q3"]}))
     assert run.output["sql_attempts"] == 3

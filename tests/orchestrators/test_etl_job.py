@@ -373,5 +373,6 @@ def test_a_terminated_job_leaks_no_slot(hub: Hub) -> None:
         ticket = at.entity("admission", "small")["running"][0]["ticket"]
         plant.answers["find_lost_jobs"] = [{"jobs": [{"job_id": "gone", "owner": "ana", "ticket": ticket}]}]
         at.until(lambda: at.slots("small") == ["next"])
+        at.until(lambda: [i["state"] for i in at.entity("user_progress", "ana") if i["id"] == "gone"] == ["failed"])
         release.set()
         assert at.end("next").output["state"] == "completed"

@@ -9,12 +9,16 @@ import hosting
 import pytest
 from factory import OWNER, RUNTIME, Factory, kill, most_at_once
 
+from shared.admission import instant, next_window
 from shared.etl.generate import generate_json_lines
+
+WINDOW_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
-    host = hosting.start("--sql-engine", "duckdb", data=tmp_path_factory.mktemp("factory"), ETL_LEASE_SECONDS="2")
+    settings = {"ETL_LEASE_SECONDS": "2", "ETL_SMALL_WINDOW_SECONDS": str(WINDOW_SECONDS)}
+    host = hosting.start("--sql-engine", "duckdb", data=tmp_path_factory.mktemp("factory"), **settings)
     running = Factory(host)
     yield running
     running.close()
@@ -37,6 +41,8 @@ def test_every_row_is_accounted_for(factory: Factory, rows: int) -> None:
     assert record["percentage"] == 100
     assert record["deadline"]["state"] == "on_track"
     factory.until(lambda: factory.entity("user_quota", OWNER)["reserved"] == {}, what="a settled quota")
+    history = factory.http.get(f"{RUNTIME}/instances/{record['id']}", params={"showHistory": True})
+    assert len(history.content) < 64_000, "rows never go through history"
     report = json.loads(next((factory.lake / "logs" / "pipeline_runs").rglob(f"{record['id']}.json")).read_text())
     assert [attempt["step"] for attempt in report["attempts"]][-1] == "reporting"
 
@@ -109,12 +115,37 @@ def test_bronze_that_changes_under_a_job_fails_it(factory: Factory) -> None:
 
 def test_a_job_in_the_queue_can_be_cancelled(factory: Factory) -> None:
     """It gives its place up, and nothing of it was read."""
-    job = factory.submit(orders(10), declared=10, window="window")
+    job = factory.submit(orders(10), declared=10_001, window="window")  # of the large lane: every ten hours
     factory.until(lambda: factory.record(job)["queue_position"] == 1, what="a place in the queue")
     factory.tell(job, "cancel")
     record = factory.end(job)
     assert (record["state"], record["attempts"]) == ("cancelled", [])
-    factory.until(lambda: not factory.entity("admission", "small")["waiting"], what="an empty queue")
+    factory.until(lambda: not factory.entity("admission", "large")["waiting"], what="an empty queue")
+
+
+def test_a_job_that_asks_for_the_window_begins_with_it(factory: Factory) -> None:
+    """Not before; and a lane that nobody waits for has no alarm any more."""
+    record = factory.end(factory.submit(orders(5), declared=5, window="window"))
+    factory.balance(record, 5)
+    opened = next_window(record["created_at"], WINDOW_SECONDS)
+    assert instant(record["attempts"][0]["started_at"]) >= instant(opened)
+    assert factory.entity("admission", "small")["window_at"] is None
+
+
+def test_a_job_past_its_promise_moves_to_the_large_lane(tmp_path: Path) -> None:
+    """The same job, without being sent again; here is no Spark, so the large lane says that it cannot."""
+    host = hosting.start("--sql-engine", "duckdb", data=tmp_path, ETL_SMALL_DEADLINE_SECONDS="1")
+    factory = Factory(host)
+    host.faults("cosmos", {"match": "PUT .*/docs/", "latency": 0.7, "times": 4})
+    job = factory.submit(orders(10), declared=10)
+    record = factory.end(job)
+    factory.close()
+    assert host.stop() == 0
+    assert record["deadline"]["state"] == "breached"
+    assert (record["state"], record["error"]["code"]) == ("failed", "large_lane_failed")
+    assert "needs Spark" in record["error"]["message"]
+    assert (record["attempts"][0]["lane"], record["attempts"][-1]["lane"]) == ("small", "large")
+    assert record["gold"] is None
 
 
 @pytest.fixture
@@ -123,7 +154,8 @@ def begin(tmp_path: Path) -> Iterator[Callable[[], Factory]]:
     started: list[Factory] = []
 
     def start() -> Factory:
-        started.append(Factory(hosting.start("--sql-engine", "duckdb", data=tmp_path)))
+        host = hosting.start("--sql-engine", "duckdb", data=tmp_path, ETL_SMALL_WINDOW_SECONDS="1")
+        started.append(Factory(host))
         return started[-1]
 
     yield start
@@ -131,9 +163,12 @@ def begin(tmp_path: Path) -> Iterator[Callable[[], Factory]]:
 
 
 def test_jobs_killed_at_each_step_all_balance(begin: Callable[[], Factory]) -> None:
-    """SIGKILL in the middle of each step in turn; one Gold is published for each job, and no row is lost or doubled."""
+    """SIGKILL in the middle of each step in turn; one Gold is published for each job, and no row is lost or doubled.
+
+    One of them waits for its window, of which several are missed while the host is down: it begins once.
+    """
     factory = begin()
-    jobs: list[str] = []
+    jobs = [factory.submit(generate_json_lines(3_000, seed=9), declared=3_000, window="window")]
     for step in ("measuring", "cleaning", "modelling", "publishing", "serving", "reporting"):
         job = factory.submit(generate_json_lines(3_000, seed=len(jobs)), declared=3_000)
         jobs.append(job)
@@ -143,4 +178,6 @@ def test_jobs_killed_at_each_step_all_balance(begin: Callable[[], Factory]) -> N
     for job in jobs:
         factory.balance(factory.end(job), 3_000)
     factory.until(lambda: factory.running("small") == [], what="a free lane")
+    assert factory.record(jobs[0])["runs"] == 1
+    assert factory.entity("admission", "small")["window_at"] is None
     assert all(factory.record(job)["serving"]["mysql"]["rows"] > 3_000 for job in jobs)

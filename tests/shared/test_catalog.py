@@ -78,7 +78,7 @@ def test_names_are_found_in_any_case() -> None:
 
 def test_an_unknown_dataset_is_named_with_the_known() -> None:
     """A wrong name is answered with the right ones."""
-    with pytest.raises(CatalogError, match="no dataset 'films' in the catalogue; there is: imdb"):
+    with pytest.raises(CatalogError, match="no dataset 'films' in the catalogue; there is: gold, imdb"):
         load_dataset("films")
 
 

@@ -82,6 +82,33 @@ def test_no_change_is_lost_among_writers(jobs: Jobs) -> None:
     assert jobs.read(mine["id"], "ana")["percentage"] == 20
 
 
+def test_a_change_is_applied_to_what_others_wrote_since(jobs: Jobs) -> None:
+    """Another worker wrote: what this one remembers is refused by its ETag, and read anew."""
+    mine = record()
+    jobs.create(mine)
+    elsewhere = Jobs(jobs._items)
+    elsewhere.update(mine["id"], "ana", lambda r: r.update(percentage=40))
+    jobs.update(mine["id"], "ana", lambda r: r.update(state="cleaning"))
+    stored = elsewhere.read(mine["id"], "ana")
+    assert (stored["percentage"], stored["state"]) == (40, "cleaning")
+
+
+def test_a_change_that_fails_leaves_nothing_behind(jobs: Jobs) -> None:
+    """The next one begins with what is stored, not with half a change."""
+    mine = record()
+    jobs.create(mine)
+
+    def half(r: JobRecord) -> None:
+        r["percentage"] = 99
+        raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        jobs.update(mine["id"], "ana", half)
+    returned = jobs.update(mine["id"], "ana", lambda r: r.update(state="cleaning"))
+    returned["percentage"] = 98
+    assert jobs.update(mine["id"], "ana", lambda _r: None)["percentage"] == 0
+
+
 def test_the_newest_come_first_and_pages_meet_without_gap_or_overlap(jobs: Jobs) -> None:
     """Though jobs are added between two pages."""
     made = [record(created_at=f"2026-11-21T10:00:{n:02}.000Z") for n in range(5)]

@@ -93,3 +93,12 @@ def test_books_that_do_not_balance_are_not_noted(lake: Path) -> None:
     with pytest.raises(LostRowsError):
         note_staged("staging/t", staged(input=4, cleaned=3, rejected=0, duplicates=0))
     assert not is_staged("staging/t")
+
+
+def test_a_table_is_copied_as_it_is(lake: Path) -> None:
+    """Byte for byte where it is one file; a folder of files is for others to copy, and nothing is written."""
+    lake_files.write_table("staged/a.parquet", pa.table({"a": [1, 2, 3]}))
+    assert lake_files.copy_parquet("staged/a.parquet", "gold/a.parquet") == 3
+    assert (lake / "gold" / "a.parquet").read_bytes() == (lake / "staged" / "a.parquet").read_bytes()
+    assert lake_files.copy_parquet("staged", "gold/b.parquet") is None
+    assert not (lake / "gold" / "b.parquet").exists()

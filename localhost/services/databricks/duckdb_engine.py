@@ -29,6 +29,8 @@ from localhost.services.databricks.engine import (
 from localhost.services.databricks.lake_tables import LakeTables
 from localhost.tables import SchemaVersion, tables_root
 
+GOLD = "gold"
+"""The folder of the lake whose files a statement may name: what jobs have published."""
 MEMORY_LIMIT = "1GB"
 THREADS = 2
 BATCH_ROWS = 10_000
@@ -36,7 +38,7 @@ TRANSLATIONS_KEPT = 500
 
 
 class DuckDbEngine:
-    """SQL over views on the lake's Parquet files. Nothing outside the tables' folder can be read or written."""
+    """SQL over views on the lake's Parquet files, and over files of Gold. Nothing outside these folders is read."""
 
     def __init__(self, lake: Path) -> None:
         root = tables_root(lake).resolve()
@@ -45,7 +47,8 @@ class DuckDbEngine:
         self._columns: dict[str, str] = {}
         self._translations: dict[str, str] = {}
         self._connection = duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": MEMORY_LIMIT})
-        self._connection.execute("SET allowed_directories = [?]", [f"{root.as_posix()}/"])
+        readable = [f"{folder.as_posix()}/" for folder in (root, lake.resolve() / GOLD)]
+        self._connection.execute("SET allowed_directories = ?", [readable])
         for setting in ("temp_directory = ''", "enable_external_access = false", "lock_configuration = true"):
             self._connection.execute(f"SET {setting}")
 

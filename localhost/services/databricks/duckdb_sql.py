@@ -219,7 +219,11 @@ def _pmod(node: exp.Anonymous, kinds: Kinds) -> Node:
 
 
 def _table(node: exp.Table, _: Kinds) -> Node:
-    """Leave the catalogue out, of which there is one, and call the column of range() what Spark calls it."""
+    """Leave the catalogue out, of which there is one, read files, and call the column of range() what Spark does."""
+    if node.db.lower() == "parquet":
+        node.set("this", _function("read_parquet", exp.Literal.string(node.name.removeprefix("file://"))))
+        node.set("db", None)
+        return node
     if node.args.get("catalog"):
         node.set("catalog", None)
     if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "range":

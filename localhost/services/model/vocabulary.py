@@ -112,7 +112,7 @@ def _subject_words(subject: Subject, language: Language, *, whole: bool) -> Iter
 
 def _column_words(table: str, column: Column, language: Language, *, whole: bool) -> Iterator[tuple[str, Meaning]]:
     ref = Ref(table, column.name)
-    names = [*column.words.get(language, []), column.name]
+    names = [*column.words.get(language, []), *([column.name] if column.spoken else [])]
     yield from ((word, Meaning("column", ref=ref)) for word in names)
     for value in column.values:
         for word in [*value.words.get(language, []), value.value]:

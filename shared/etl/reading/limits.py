@@ -15,6 +15,8 @@ class Limits:
     rows: int = 20_000
     """Rows that CSV and Parquet hand over at once."""
     max_unpacked: int = 8 << 30
-    """Of Parquet, as its footer counts the bytes of its pages."""
-    max_cell: int = 1 << 20
-    """Bytes of one value of Parquet; a longer one is rejected before it is repeated by its dictionary."""
+    """Of Parquet: of its pages, as its footer counts them, and of its texts, as its dictionaries unfold."""
+    max_row_group: int = 1 << 30
+    """Of one row group of Parquet: the different texts of its columns are held at once."""
+    max_record: int = 1 << 20
+    """Bytes of the texts of one record of Parquet; a longer one is rejected, and its long texts are not unfolded."""

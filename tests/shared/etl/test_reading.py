@@ -15,7 +15,7 @@ from etl_samples import BASE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import LakehouseError, MediaTypeError, RequestError, TooLargeError
+from shared.errors import InvalidFieldError, LakehouseError, MediaTypeError, RequestError, TooLargeError
 from shared.etl.reading import Limits, format_of, joined, read_raw, read_records
 from shared.etl.rules import load_rules
 
@@ -110,7 +110,7 @@ def test_types_of_parquet_become_text(read):
     assert [first[name] for name in cells] == [
         "a", "41", "2", "1.50", "2024-02-29", "2024-02-01T08:30:01", None, None, "name,city", '{"note":"kept"}',
     ]  # fmt: skip
-    assert (second["age"], second["_types"], second["unit_price"]) == (None, "age", "2")
+    assert (second["age"], second["_types"], second["unit_price"]) == (None, "name,age", "2")
 
 
 RECORD_ERRORS = {
@@ -299,10 +299,48 @@ def test_parquet_that_unpacks_to_too_much_is_refused(read):
     with pytest.raises(TooLargeError):
         read(parquet(table), "parquet", Limits(max_rows=49_999))
 
+    with pytest.raises(TooLargeError):
+        read(parquet(table), "parquet", Limits(max_row_group=1000))
+    unfolding = pa.table({"name": pa.array(["x" * 10_000] * 5_000)})
+    with pytest.raises(TooLargeError, match="unfolds"):
+        read(parquet(unfolding), "parquet", Limits(max_unpacked=1_000_000))
+
     bomb = parquet(pa.table({"name": pa.array(["x" * (2 << 20)] * 20)}), compression="zstd")
     found = joined(read_raw(io.BytesIO(bomb), "parquet", RULES))
 
     assert found.table.column("_error").unique().to_pylist() == ["record.too_long"]
+
+
+def test_parquet_unfolds_in_parts(read):
+    """Rows whose texts lie in the file once are handed over a few at a time; none is lost, and each has its number."""
+    texts = ["x" * 900_000, "y" * 900_000]
+    content = parquet(pa.table({"order_id": [f"o{n}" for n in range(60)], "name": [texts[n % 2] for n in range(60)]}))
+    parts = [raw.table for raw in read_raw(io.BytesIO(content), "parquet", RULES)]
+    assert max(part.num_rows for part in parts) < 30
+    whole = pa.concat_tables(parts)
+    assert whole.column("_row").to_pylist() == list(range(60))
+    assert whole.column("order_id").to_pylist() == [f"o{n}" for n in range(60)]
+    assert whole.column("name").to_pylist() == [texts[n % 2] for n in range(60)]
+
+
+def test_a_record_of_parquet_is_as_long_as_its_texts_together(read):
+    """It is rejected although each of them is short enough; its short texts are in its record."""
+    row = {"order_id": "o1", **{f"c{n}": "x" * 300_000 for n in range(4)}}
+    raw = read(parquet(pa.Table.from_pylist([row, {**row, "c0": "", "c1": ""}])), "parquet")
+    assert raw.table.column("_error").to_pylist() == ["record.too_long", None]
+    assert raw.records([0]) == ['{"order_id":"o1","c0":null,"c1":null,"c2":null,"c3":null}']
+
+
+def test_columns_of_parquet_that_have_no_place(read):
+    """What is inside of lists and objects is not read; text is text; a thousand columns at most."""
+    views = pa.table({"order_id": pa.array(["o1"], pa.string_view()), "name": pa.array([{"first": "A"}])})
+    [found] = rows(read(parquet(views), "parquet"))
+    assert (found["order_id"], found["name"], found["_types"]) == ("o1", None, "name")
+    clash = pa.table({"order_id": ["o1"], "a": pa.array([{"b": 1}]), "a.b": ["x"]})
+    with pytest.raises(InvalidFieldError, match="part of another"):
+        read(parquet(clash), "parquet")
+    with pytest.raises(InvalidFieldError, match="1001 columns"):
+        read(parquet(pa.table({"order_id": ["o1"], **{f"c{n}": [n] for n in range(1000)}})), "parquet")
 
 
 def test_the_limits_hold_for_text(read):

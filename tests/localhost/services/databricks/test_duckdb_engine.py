@@ -3,6 +3,8 @@
 import datetime as dt
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from small_workspace import publish_imdb
 
@@ -84,12 +86,31 @@ def test_sums_of_whole_numbers_are_whole(duckdb):
         "COPY (SELECT 1) TO '/tmp/out.csv'",
         "INSTALL httpfs",
         "PRAGMA database_list",
+        "SELECT * FROM parquet.`file:///etc/hosts`",
+        "SELECT * FROM parquet.`file:///etc/*`",
+        "SELECT * FROM parquet.`/etc/hosts`",
     ],
 )
 def test_reads_the_lake_and_nothing_else(duckdb, sql):
     """Nothing is changed, and no file outside the tables is read."""
     with pytest.raises(QueryFailedError):
         duckdb.execute(sql, (), None, Cancellation())
+
+
+def test_of_files_only_gold_is_read(lake, duckdb):
+    """What a job has published, and nothing else that lies in the lake."""
+    for folder in ("gold", "silver"):
+        (lake / folder).mkdir(exist_ok=True)
+        pq.write_table(pa.table({"n": [1, 2, 3]}), lake / folder / "n.parquet")
+
+    def count(folder):
+        sql = f"SELECT count(*) AS value FROM parquet.`file://{lake.as_posix()}/{folder}/n.parquet`"
+        return duckdb.execute(sql, (), None, Cancellation()).table["value"][0].as_py()
+
+    assert count("gold") == 3
+    for folder in ("silver", "gold/../silver"):
+        with pytest.raises(QueryFailedError):
+            count(folder)
 
 
 def test_a_table_without_files_hides_no_other(tmp_path):

@@ -1,7 +1,10 @@
 """Real Spark and DuckDB give the same rows for ordinary analytic SQL."""
 
 import math
+from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from localhost.services.databricks.engine import Cancellation, Parameter, QueryFailedError
@@ -165,3 +168,20 @@ def test_parameters_are_typed_alike(spark, duckdb):
     )
 
     assert rows(spark, sql, parameters)[1] == rows(duckdb, sql, parameters)[1]
+
+
+def test_a_file_of_gold_stands_where_a_table_may(lake, spark, duckdb):
+    """Under an alias, beside a table, with its types; from a folder whose name has a blank in it."""
+    folder = lake / "gold" / "of ana"
+    folder.mkdir(parents=True, exist_ok=True)
+    amounts = pa.array([Decimal("2.50"), Decimal("4.25")], pa.decimal128(18, 2))
+    pq.write_table(pa.table({"order_key": [1, 2], "amount": amounts}), folder / "fact_orders.parquet")
+    sql = (
+        f"SELECT fact_orders.order_key, SUM(amount) AS s, MAX(b.startYear) AS y "
+        f"FROM `parquet`.`file://{folder.as_posix()}/fact_orders.parquet` AS `fact_orders` "
+        f"CROSS JOIN imdb.title_basics AS b GROUP BY fact_orders.order_key ORDER BY 1"
+    )
+    expected, found = rows(spark, sql)[1], rows(duckdb, sql)[1]
+
+    assert found == expected
+    assert len(found) == 2
