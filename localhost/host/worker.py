@@ -12,17 +12,18 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from localhost.host import app_packages
 from localhost.host.functions import Function
+from localhost.host.straight import straight
+from localhost.host.threads import Threads
 
 if TYPE_CHECKING:  # it imports the SDK, which is loaded once the app's settings are there
     from localhost.host.tracing import Trace
@@ -54,6 +55,7 @@ class Worker:
     def __init__(self, script_root: Path) -> None:
         self._script_root = script_root
         self._running: dict[str, Function] = {}
+        self._straight: set[str] = set()
 
     def load(self) -> Sequence[Function]:
         """Index the app and return its functions.
@@ -79,13 +81,16 @@ class Worker:
         _runtime_log.disabled = True  # it logs at length what the error says
         try:
             import_module("azure_functions_runtime.bindings.meta").load_binding_registry()
-            _start_threads()
+            self._threads = _start_threads()
             handle_event.load_function_metadata(str(self._script_root), caller_info="localhost")
         except Exception as error:
             raise AppLoadError(_explain(error, self._script_root)) from error
         finally:
             _runtime_log.disabled = False
         functions = [_function(metadata) for metadata in handle_event._metadata_result or ()]  # noqa: SLF001 - its only door
+        self._native: Any = import_module("azure_functions_runtime.native_invocation")
+        known = handle_event._functions  # noqa: SLF001 - its only door
+        self._straight = {f.function_id for f in functions if _goes_straight(known.get_function(f.function_id))}
         if not functions:
             raise AppLoadError(f"{script} defines no functions. Add one to its app, for instance with @app.route(...).")
         return functions
@@ -99,7 +104,14 @@ class Worker:
         trace: "Trace | None" = None,
     ) -> Outcome:
         """Call ``function`` as part of ``trace``; whatever it raises is in the outcome."""
-        native: Any = import_module("azure_functions_runtime.native_invocation")
+        call = self._call(function, inputs, metadata or {}, trace)
+        if function.function_id in self._straight:
+            return await self._threads.run(straight, call)
+        return await call
+
+    async def _call(
+        self, function: Function, inputs: Mapping[str, Any], metadata: Mapping[str, Any], trace: "Trace | None"
+    ) -> Outcome:
         invocation_id = str(uuid4())
         raised: list[BaseException] = []
         token = _raised.set(raised)
@@ -107,11 +119,11 @@ class Worker:
         began = time.perf_counter()
         try:
             with trace.current() if trace else nullcontext():
-                ok, value, outputs, text, _traceback = await native.invocation_request_native(
+                ok, value, outputs, text, _traceback = await self._native.invocation_request_native(
                     invocation_id,
                     function.function_id,
                     list(inputs.items()),
-                    dict(metadata or {}),
+                    dict(metadata),
                     trace.parent if trace else "",
                     trace.state if trace else "",
                 )
@@ -145,20 +157,24 @@ def datum(value: Any, kind: str) -> Any:
     return import_module("azure_functions_runtime.bindings.datumdef").Datum(value, kind)
 
 
-class _Threads(ThreadPoolExecutor):
-    """Threads for functions that block; each call sees the context variables of who made it."""
-
-    @override
-    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
-
-
-def _start_threads() -> None:
-    """Start the library's pool of threads, which then is one that keeps the context."""
+def _start_threads() -> Threads:
+    """Start the library's pool of threads, which then is one that keeps the context and spares wake-ups."""
     threadpool: Any = import_module("azure_functions_runtime.utils.threadpool")
     threadpool.start_threadpool_executor()
     size = threadpool.get_threadpool_executor()._max_workers  # noqa: SLF001 - what the library made of the setting
-    threadpool._threadpool_executor = _Threads(size)  # noqa: SLF001 - it has no door for another pool
+    threads = Threads(size)
+    threadpool._threadpool_executor = threads  # noqa: SLF001 - it has no door for another pool
+    return threads
+
+
+def _goes_straight(info: Any) -> bool:
+    """Whether a function's call needs no event loop: it is an ordinary one, or a step that the SDK gives to a thread."""
+    if not info.is_async:
+        return True
+    if not any(hasattr(info.func, name) for name in ("orchestrator_function", "entity_function")):
+        return False
+    # With a store for large payloads, the SDK waits for the store as well.
+    return import_module("azure.durable_functions.internal.payloads").get_payload_store() is None
 
 
 class _BindingInfo(SimpleNamespace):
