@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, override
 
 
@@ -30,22 +31,25 @@ class Threads(ThreadPoolExecutor):
         self._count = 0
         self._waking = False  # a thread was woken and has not yet looked
         self._closed = False
-        self._answers: deque[Callable[[], None]] = deque()
+        self._answers: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._announced = False  # the event loop was told, and has not yet looked
 
     async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a thread that sees the context variables of the caller, and return what it returns."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = self._loop.create_future()
         context = contextvars.copy_context()
 
         def job() -> None:
+            if future.done():
+                return  # nobody waits any more
             try:
                 result = context.run(function, *args, **kwargs)
             except BaseException as error:  # noqa: BLE001 - it is the caller's
-                self._answer(loop, future, lambda error=error: future.set_exception(error))
+                self._answers.append((future, None, error))
             else:
-                self._answer(loop, future, lambda: future.set_result(result))
+                self._answers.append((future, result, None))
 
         self._put(job)
         return await future
@@ -103,20 +107,23 @@ class Threads(ThreadPoolExecutor):
 
     def _work(self) -> None:
         bed = threading.Lock()
-        bed.acquire()  # noqa: SIM115, RUF100
+        bed.acquire()
         woken = True
         while True:
+            other: threading.Lock | None = None
             with self._guard:
                 if woken:
                     self._waking = woken = False
-                if self._jobs:
-                    job = self._jobs.popleft()
+                if job := self._jobs.popleft() if self._jobs else None:
                     other = self._wake()
                 elif self._closed:
                     return
                 else:
-                    job = other = None
                     self._asleep.append(bed)
+                # What was answered may wait for the next thread to look, which it does even if this one is held up.
+                announced = self._waking
+            if not announced:
+                self._announce()
             if job is None:
                 bed.acquire()
                 woken = True
@@ -126,19 +133,20 @@ class Threads(ThreadPoolExecutor):
             job()
             del job  # nothing of the call outlives it
 
-    def _answer(
-        self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], answer: Callable[[], None]
-    ) -> None:
-        """Have the event loop take an answer; those that come before it looks are taken together."""
-        self._answers.append(lambda: None if future.done() else answer())
-        if not self._announced:
+    def _announce(self) -> None:
+        """Have the event loop take the answers; those that come before it looks are taken together."""
+        if self._answers and not self._announced and self._loop is not None:
             self._announced = True
-            try:
-                loop.call_soon_threadsafe(self._take_answers)
-            except RuntimeError:  # the loop is gone: nobody waits
-                self._answers.clear()
+            with suppress(RuntimeError):  # the loop is gone: nobody waits
+                self._loop.call_soon_threadsafe(self._take_answers)
 
     def _take_answers(self) -> None:
         self._announced = False
         while self._answers:
-            self._answers.popleft()()
+            future, result, error = self._answers.popleft()
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)

@@ -5,6 +5,7 @@ would not load in Azure does not load here. It is a preview: everything of it th
 """
 
 import contextvars
+import itertools
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from localhost.host import app_packages
 from localhost.host.functions import Function
@@ -30,6 +31,9 @@ if TYPE_CHECKING:  # it imports the SDK, which is loaded once the app's settings
 
 DEFAULT_THREADS = 32
 """Blocking activities must not keep orchestrators from their next step."""
+
+_COUNTED = (1 << 40) - 1
+"""The part of an invocation's id that counts; the rest is random."""
 
 _runtime_log = logging.getLogger("azure.functions")
 _raised: contextvars.ContextVar[list[BaseException] | None] = contextvars.ContextVar("raised", default=None)
@@ -56,6 +60,7 @@ class Worker:
         self._script_root = script_root
         self._running: dict[str, Function] = {}
         self._straight: set[str] = set()
+        self._invocations = itertools.count(uuid4().int & ~_COUNTED)
 
     def load(self) -> Sequence[Function]:
         """Index the app and return its functions.
@@ -112,7 +117,7 @@ class Worker:
     async def _call(
         self, function: Function, inputs: Mapping[str, Any], metadata: Mapping[str, Any], trace: "Trace | None"
     ) -> Outcome:
-        invocation_id = str(uuid4())
+        invocation_id = self._next_id()
         raised: list[BaseException] = []
         token = _raised.set(raised)
         self._running[invocation_id] = function
@@ -132,6 +137,10 @@ class Worker:
             _raised.reset(token)
         error = None if ok else (raised[-1] if raised else RuntimeError(text))
         return Outcome(value, dict(outputs), error, time.perf_counter() - began)
+
+    def _next_id(self) -> str:
+        """Return a new id for an invocation; asking the system for randomness would hand the interpreter to others."""
+        return str(UUID(int=next(self._invocations)))
 
     def running(self) -> str | None:
         """Return the name of the function that this code runs in, for the log."""
