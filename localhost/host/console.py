@@ -18,7 +18,7 @@ from localhost.host.log_levels import LevelsByCategory
 
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 # Chatty at INFO, and about the machinery rather than about the app.
-_QUIET = ("azure", "durabletask", "grpc", "httpcore2", "httpx2", "urllib3", "uvicorn", "asyncio", "databricks")
+_QUIET = ("azure", "azure.durable_functions.worker", "durabletask", "grpc", "httpcore2", "httpx2", "urllib3", "uvicorn", "asyncio", "databricks")
 
 
 def colour_wanted(stream: TextIO) -> bool:

@@ -129,7 +129,8 @@ class Dispatcher:
             response = _failed(self._unknown("orchestration", name))
         else:
             body = base64.b64encode(request.SerializeToString()).decode()
-            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
+            events = len(request.pastEvents) + len(request.newEvents)
+            outcome = await self._worker.step(function, {function.trigger["name"]: datum(body, "string")}, events)
             _report(function, request.instanceId, outcome, level=logging.DEBUG)
             if outcome.error is None:
                 response = pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value.value))

@@ -39,12 +39,13 @@ _HERE = _Here()
 
 def straight[T](coroutine: Coroutine[Any, Any, T]) -> T:
     """Run ``coroutine``, which waits for nothing but what it gives to threads, and return what it returns."""
+    before = asyncio._get_running_loop()
     asyncio._set_running_loop(_HERE)
     try:
         coroutine.send(None)
     except StopIteration as end:
         return end.value
     finally:
-        asyncio._set_running_loop(None)
+        asyncio._set_running_loop(before)
     coroutine.close()
     raise RuntimeError("The call waits for an event loop, and there is none in its thread.")
