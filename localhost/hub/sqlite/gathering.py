@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from localhost.hub.sqlite.records import Instance
 
 _RESULTS = ("taskCompleted", "taskFailed")
-SHORTEST = 0.001
-LONGEST = 0.02
-TIMES = 8
+# The next result is waited for as long as so many of its last steps took, within these seconds; and in all, so often.
+PACES = 3
+SHORTEST, LONGEST = 0.002, 0.02
+GAPS = 8
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Gathering:
         pause = self._pauses[run]
         loop = asyncio.get_running_loop()
         gap = _gap(pause.instance)
-        until = min(pause.latest + gap, pause.began + TIMES * gap)
+        until = min(pause.latest + gap, pause.began + GAPS * gap)
         if loop.time() < until:
             pause.timer = loop.call_at(until, self._look, run)
             return
@@ -93,7 +94,7 @@ class Gathering:
 
 
 def _gap(instance: Instance) -> float:
-    return min(max(instance.pace, SHORTEST), LONGEST)
+    return min(max(PACES * instance.pace, SHORTEST), LONGEST)
 
 
 def _is_result(instance: Instance, place: int) -> bool:
