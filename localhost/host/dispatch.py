@@ -81,6 +81,7 @@ class Dispatcher:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _pump(self, kind: WorkKind, run: Run, room: asyncio.Semaphore) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await room.acquire()
             try:
@@ -89,9 +90,10 @@ class Dispatcher:
             except BaseException:
                 room.release()
                 raise
-            task = asyncio.create_task(self._run(kind, item, run, _Place(room)))
-            self._work.add(task)
-            task.add_done_callback(self._work.discard)
+            task = asyncio.Task(self._run(kind, item, run, _Place(room)), loop=loop, eager_start=True)
+            if not task.done():
+                self._work.add(task)
+                task.add_done_callback(self._work.discard)
 
     async def _calm(self, kind: WorkKind) -> None:
         """Wait where the host failed on an item of ``kind`` just now; the disk may be full."""
@@ -196,6 +198,8 @@ def failure(error: BaseException) -> pb.TaskFailureDetails:
 
 
 def _report(function: Function, instance_id: str, outcome: Outcome, *, level: int = logging.INFO) -> None:
+    if outcome.error is None and not log.isEnabledFor(level):
+        return
     details = {"function": function.name, "instance": instance_id, "seconds": outcome.seconds}
     if outcome.error is None:
         log.log(level, "succeeded", extra={"details": details})

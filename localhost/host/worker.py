@@ -15,11 +15,12 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from localhost.host import app_packages, quick_steps
 from localhost.host.functions import Function
@@ -32,8 +33,8 @@ if TYPE_CHECKING:  # it imports the SDK, which is loaded once the app's settings
 DEFAULT_THREADS = 32
 """Blocking activities must not keep orchestrators from their next step."""
 
-_COUNTED = (1 << 40) - 1
-"""The part of an invocation's id that counts; the rest is random."""
+_COUNTED = 12
+"""The last digits of an invocation's id count; the others are random."""
 
 log = logging.getLogger(__name__)
 _runtime_log = logging.getLogger("azure.functions")
@@ -62,7 +63,8 @@ class Worker:
         self._running: dict[str, Function] = {}
         self._straight: set[str] = set()
         self._quick = quick_steps.QuickSteps()
-        self._invocations = itertools.count(uuid4().int & ~_COUNTED)
+        self._invocations = itertools.count(1)
+        self._life = str(uuid4())[:-_COUNTED]
 
     def load(self) -> Sequence[Function]:
         """Index the app and return its functions.
@@ -162,7 +164,7 @@ class Worker:
 
     def _next_id(self) -> str:
         """Return a new id for an invocation; asking the system for randomness would hand the interpreter to others."""
-        return str(UUID(int=next(self._invocations)))
+        return f"{self._life}{next(self._invocations):0{_COUNTED}x}"
 
     def running(self) -> str | None:
         """Return the name of the function that this code runs in, for the log."""
@@ -185,7 +187,12 @@ def headline(error: BaseException) -> str:
 
 def datum(value: Any, kind: str) -> Any:
     """Return ``value`` as the worker library takes it; ``kind`` is ``string``, ``json``, ``bytes`` or ``http``."""
-    return import_module("azure_functions_runtime.bindings.datumdef").Datum(value, kind)
+    return _datum_class()(value, kind)
+
+
+@cache
+def _datum_class() -> Any:
+    return import_module("azure_functions_runtime.bindings.datumdef").Datum
 
 
 def _start_threads() -> Threads:
