@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.internal import helpers
@@ -132,10 +133,10 @@ class Dispatcher:
         else:
             body = base64.b64encode(request.SerializeToString()).decode()
             events = len(request.pastEvents) + len(request.newEvents)
-            outcome = await self._worker.step(function, {function.trigger["name"]: datum(body, "string")}, events)
+            outcome = await self._worker.step(function, body, events)
             _report(function, request.instanceId, outcome, level=logging.DEBUG)
             if outcome.error is None:
-                response = pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value.value))
+                response = pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value))
             else:
                 response = _failed(failure(outcome.error))
         response.instanceId = request.instanceId
@@ -208,8 +209,8 @@ def _report(function: Function, instance_id: str, outcome: Outcome, *, level: in
 
 
 def _orchestrator_name(request: pb.OrchestratorRequest) -> str:
-    starts = [e for e in (*request.pastEvents, *request.newEvents) if e.HasField("executionStarted")]
-    return starts[-1].executionStarted.name if starts else ""
+    events = chain(request.pastEvents, request.newEvents)
+    return next((event.executionStarted.name for event in events if event.HasField("executionStarted")), "")
 
 
 def _failed(details: pb.TaskFailureDetails) -> pb.OrchestratorResponse:
