@@ -18,7 +18,10 @@ from localhost.host.log_levels import LevelsByCategory
 
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 # Chatty at INFO, and about the machinery rather than about the app.
-_QUIET = ("azure", "azure.durable_functions.worker", "durabletask", "grpc", "httpcore2", "httpx2", "urllib3", "uvicorn", "asyncio", "databricks")
+_QUIET = (
+    *("azure", "durabletask", "grpc", "httpcore2", "httpx2", "urllib3", "uvicorn", "asyncio", "databricks"),
+    "azure.durable_functions.worker",  # describes every step to itself unless its own level is set
+)
 
 
 def colour_wanted(stream: TextIO) -> bool:

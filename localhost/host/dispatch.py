@@ -98,8 +98,8 @@ class Dispatcher:
 
     async def _calm(self, kind: WorkKind) -> None:
         """Wait where the host failed on an item of ``kind`` just now; the disk may be full."""
-        loop = asyncio.get_running_loop()
-        while (left := self._pauses.get(kind, 0.0) - loop.time()) > 0:
+        left = self._pauses.get(kind, 0.0) - asyncio.get_running_loop().time()
+        if left > 0:
             await asyncio.sleep(left)
 
     async def _run(self, kind: WorkKind, item: pb.WorkItem, run: Run, place: "_Place") -> None:

@@ -2,19 +2,18 @@
 
 A step of an orchestrator takes a fraction of a millisecond and waits for nothing, and taking it to a thread and back
 costs as much again. So it is made where it is needed, once its orchestrator has done one as far into its history in a
-thread, quickly. One that then does not come back (it sleeps, asks another machine, never ends) is taken off by an alarm,
-done again in a thread, and so are all of that orchestrator from then on. To break off a step is harmless: all of it is
-a replay until its outcome is in the hub. A system without such alarms does everything in threads.
+thread, quickly. One that then does not come back (it sleeps, asks another machine, never ends) is taken off by an
+alarm and done again in a thread, and so are all of that orchestrator from then on. To break off a step is harmless: all
+of it is a replay until its outcome is in the hub. A system without such alarms does everything in threads.
 """
 
 import asyncio
-import logging
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
 
-log = logging.getLogger(__name__)
+from localhost.host.straight import set_running_loop
 
 QUICK = 0.02
 """Seconds; what takes longer in a thread, waiting for its turn included, proves nothing."""
@@ -60,6 +59,7 @@ class QuickSteps:
     def make[T](self, orchestrator: str, step: Callable[[], T]) -> T | None:
         """Make a step here and return what it returns; nothing, if it had to be taken off."""
         loop = asyncio.get_running_loop()
+        set_running_loop(None)  # the step sees no event loop, as in any thread
         try:
             self._stepping = True
             signal.setitimer(signal.ITIMER_REAL, LONGEST, LONGEST)  # again and again, if the step holds out
@@ -67,7 +67,6 @@ class QuickSteps:
             self._stepping = False
         except _OverrunError:
             self._stepping = False
-            asyncio._set_running_loop(loop)  # the alarm may have come while it was being put back
             self._refused.add(orchestrator)
             self._proven.pop(orchestrator, None)
             return None
@@ -75,4 +74,5 @@ class QuickSteps:
             return result
         finally:
             self._stepping = False
+            set_running_loop(loop)
             signal.setitimer(signal.ITIMER_REAL, 0)

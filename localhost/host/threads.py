@@ -1,9 +1,10 @@
 """Threads for what may block, no more of them at work than it takes.
 
-Waking a thread costs more than most functions do, and two that run Python at once only take turns. So work is not spread
-over all threads: a thread that takes something wakes the next one when more is waiting, and that one begins as soon as
-the interpreter lets it: at once where the first one blocks, after a few milliseconds where it computes. Quick calls are
-all done by one thread, those that block are all under way within a moment, and none that is stuck holds up another.
+Waking a thread costs more than most functions do, and two that run Python at once only take turns. So work is not
+spread over all threads: a thread that takes something wakes the next one when more is waiting, and that one begins as
+soon as the interpreter lets it: at once where the first one blocks, after a few milliseconds where it computes. Quick
+calls are all done by one thread, those that block are all under way within a moment, and none that is stuck holds up
+another.
 """
 
 import asyncio

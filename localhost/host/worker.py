@@ -61,7 +61,7 @@ class Worker:
     def __init__(self, script_root: Path) -> None:
         self._script_root = script_root
         self._running: dict[str, Function] = {}
-        self._current: contextvars.ContextVar[str | None] | None = None
+        self._current: Any = None
         self._straight: set[str] = set()
         self._entries: dict[str, Callable[[str], str]] = {}
         self._quick = quick_steps.QuickSteps()
@@ -234,7 +234,7 @@ def _start_threads() -> Threads:
 
 
 def _goes_straight(info: Any) -> bool:
-    """Whether a function's call needs no event loop: it is an ordinary one, or a step that the SDK gives to a thread."""
+    """Whether a call needs no event loop: the function is an ordinary one, or the SDK's and runs in a thread."""
     if not info.is_async:
         return True
     if not any(hasattr(info.func, name) for name in ("orchestrator_function", "entity_function")):
