@@ -106,7 +106,8 @@ class Worker:
             info = known.get_function(function.function_id)
             if _goes_straight(info):
                 self._straight.add(function.function_id)
-                if orchestrator := getattr(info.func, "orchestrator_function", None):
+                orchestrator = getattr(info.func, "orchestrator_function", None)
+                if orchestrator is not None and len(function.bindings) == 1:
                     create = import_module("azure.durable_functions").Orchestrator.create
                     self._entries[function.function_id] = create(orchestrator)
         if not functions:
@@ -131,8 +132,8 @@ class Worker:
         """Have an orchestrator take the ``events`` in ``body`` into account, at once where it has proven quick.
 
         It is as if the trigger had been invoked, and the value is the text that it returns. But the SDK's own entry
-        for a step is called, which is all that the library would come to in the end: an orchestrator has no binding
-        beside its trigger, and does not see the library's context.
+        for a step is called, which is all that the library would come to in the end: an orchestrator with no binding
+        beside its trigger does not see what the library adds.
         """
         entry = self._entries.get(function.function_id)
         if entry is None:
