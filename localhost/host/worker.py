@@ -2,6 +2,9 @@
 
 ``azure_functions_runtime`` indexes ``function_app.py``, converts bindings and calls the functions, so an app that
 would not load in Azure does not load here. It is a preview: everything of it that the host touches is in this file.
+
+A call is made by the library in any case; only who runs it differs (``straight``). A step of an orchestrator is made by
+the SDK's own entry, for which the library's call is no more than a way there (``Worker.step``).
 """
 
 import contextvars
