@@ -86,6 +86,7 @@ class State:
             return
         self._open = False
         self.timers.clear()
+        self.gathering.clear()
         with self.change() as changes:
             changes.set_meta("stopped", 1)
         self.reader.close()
