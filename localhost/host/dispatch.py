@@ -131,18 +131,22 @@ class Dispatcher:
         if function is None:
             response = _failed(self._unknown("orchestration", name))
         else:
-            body = base64.b64encode(request.SerializeToString()).decode()
-            events = len(request.pastEvents) + len(request.newEvents)
-            outcome = await self._worker.step(function, body, events)
-            _report(function, request.instanceId, outcome, level=logging.DEBUG)
-            if outcome.error is None:
-                response = pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value))
-            else:
-                response = _failed(failure(outcome.error))
+            response = await self._step(function, request)
         response.instanceId = request.instanceId
         response.completionToken = item.completionToken
         place.free()
         await self._hub.complete_orchestration(response)
+
+    async def _step(self, function: Function, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
+        if self._worker.makes_steps_of(function):
+            outcome = await self._worker.step(function, request)
+            made = outcome.value
+        else:
+            body = base64.b64encode(request.SerializeToString()).decode()
+            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
+            made = outcome.value and pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value.value))
+        _report(function, request.instanceId, outcome, level=logging.DEBUG)
+        return made if outcome.error is None else _failed(failure(outcome.error))
 
     async def _act(self, item: pb.WorkItem, place: "_Place") -> None:
         request = item.activityRequest

@@ -3,8 +3,8 @@
 ``azure_functions_runtime`` indexes ``function_app.py``, converts bindings and calls the functions, so an app that
 would not load in Azure does not load here. It is a preview: everything of it that the host touches is in this file.
 
-A call is made by the library in any case; only who runs it differs (``straight``). A step of an orchestrator is made by
-the SDK's own entry, for which the library's call is no more than a way there (``Worker.step``).
+A call is made by the library in any case; only who runs it differs (``straight``). A step of an orchestrator is made
+where the SDK makes it in the end, without the library's way there (``Worker.step``).
 """
 
 import contextvars
@@ -17,8 +17,8 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +30,9 @@ from localhost.host.functions import Function
 from localhost.host.straight import straight
 from localhost.host.threads import Threads
 
-if TYPE_CHECKING:  # it imports the SDK, which is loaded once the app's settings are there
+if TYPE_CHECKING:  # they import the SDK, which is loaded once the app's settings are there
+    import durabletask.internal.orchestrator_service_pb2 as pb
+
     from localhost.host.tracing import Trace
 
 DEFAULT_THREADS = 32
@@ -66,7 +68,7 @@ class Worker:
         self._running: dict[str, Function] = {}
         self._current: Any = None
         self._straight: set[str] = set()
-        self._entries: dict[str, Callable[[str], str]] = {}
+        self._steps: dict[str, Callable[[pb.OrchestratorRequest], pb.OrchestratorResponse]] = {}
         self._quick = quick_steps.QuickSteps()
         self._invocations = itertools.count(1)
         self._life = str(uuid4())[:-_COUNTED]
@@ -111,8 +113,9 @@ class Worker:
                 self._straight.add(function.function_id)
                 orchestrator = getattr(info.func, "orchestrator_function", None)
                 if orchestrator is not None and len(function.bindings) == 1:
-                    create = import_module("azure.durable_functions").Orchestrator.create
-                    self._entries[function.function_id] = create(orchestrator)
+                    sdk = import_module("azure.durable_functions.worker").DurableFunctionsWorker()
+                    # Where all of the SDK's entries meet, once they have decoded the request.
+                    self._steps[function.function_id] = partial(sdk._run_orchestration, orchestrator)  # noqa: SLF001
         if not functions:
             raise AppLoadError(f"{script} defines no functions. Add one to its app, for instance with @app.route(...).")
         return functions
@@ -131,19 +134,19 @@ class Worker:
             return await self._threads.run(straight, call)
         return await call
 
-    async def step(self, function: Function, body: str, events: int) -> Outcome:
-        """Have an orchestrator take the ``events`` in ``body`` into account, at once where it has proven quick.
+    def makes_steps_of(self, function: Function) -> bool:
+        """Whether ``step`` can be asked for steps of ``function``, an orchestrator; if not, it is to be invoked."""
+        return function.function_id in self._steps
 
-        It is as if the trigger had been invoked, and the value is the text that it returns. But the SDK's own entry
-        for a step is called, which is all that the library would come to in the end: an orchestrator with no binding
-        beside its trigger does not see what the library adds.
+    async def step(self, function: Function, request: "pb.OrchestratorRequest") -> Outcome:
+        """Have an orchestrator take new events into account, at once where it has proven quick; return the response.
+
+        It comes to the same as to invoke its trigger with the encoded request, and is where that ends: an orchestrator
+        with no binding beside its trigger sees nothing of what is done on the way.
         """
-        entry = self._entries.get(function.function_id)
-        if entry is None:
-            outcome = await self.invoke(function, {function.trigger["name"]: datum(body, "string")})
-            return outcome if outcome.error else replace(outcome, value=outcome.value.value)
+        events = len(request.pastEvents) + len(request.newEvents)
         if self._quick.trusts(function.function_id, events):
-            outcome = self._quick.make(function.function_id, lambda: self._step(function, entry, body))
+            outcome = self._quick.make(function.function_id, lambda: self._step(function, request))
             if outcome is not None:
                 return outcome
             log.warning(
@@ -152,17 +155,17 @@ class Worker:
                 quick_steps.LONGEST,
                 extra={"details": {"function": function.name}},
             )
-        outcome = await self._threads.run(self._step, function, entry, body)
+        outcome = await self._threads.run(self._step, function, request)
         self._quick.learn(function.function_id, events, outcome.seconds)
         return outcome
 
-    def _step(self, function: Function, entry: Callable[[str], str], body: str) -> Outcome:
+    def _step(self, function: Function, request: "pb.OrchestratorRequest") -> Outcome:
         invocation_id = self._next_id()
         token = self._current.set(invocation_id)
         self._running[invocation_id] = function
         began = time.perf_counter()
         try:
-            value = entry(body)
+            value = self._steps[function.function_id](request)
             return Outcome(value, seconds=time.perf_counter() - began)
         except Exception as error:  # noqa: BLE001 - it is in the outcome, as with every call
             return Outcome(None, error=error, seconds=time.perf_counter() - began)

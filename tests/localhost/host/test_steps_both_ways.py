@@ -23,7 +23,7 @@ def found() -> dict[str, dict[str, Any]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-NAMES = "native first_style under_another_name with_a_type no_generator failing what_it_sees by_hand".split()
+NAMES = "native first_style under_another_name with_a_type no_generator failing what_it_sees".split()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,6 +34,12 @@ def test_every_way_comes_to_the_same(found, name):
     assert in_a_thread == library
     assert at_once == library
     assert set(found[name]["errors"]) == {"None"}
+
+
+def test_a_trigger_that_the_app_answers_itself_is_invoked(found):
+    """Where the SDK has not registered the orchestrator, only the library can make its steps."""
+    [answer] = found["by_hand"]["answers"]
+    assert answer["actions"][0]["completeOrchestration"]["result"] == "3"
 
 
 def test_what_an_orchestrator_sees_is_the_same(found):
