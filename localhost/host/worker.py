@@ -69,7 +69,6 @@ class Worker:
         self._current: Any = None
         self._straight: set[str] = set()
         self._steps: dict[str, Callable[[pb.OrchestratorRequest], pb.OrchestratorResponse]] = {}
-        self._quick = quick_steps.QuickSteps()
         self._invocations = itertools.count(1)
         self._life = str(uuid4())[:-_COUNTED]
 
@@ -104,6 +103,7 @@ class Worker:
         finally:
             _runtime_log.disabled = False
         functions = [_function(metadata) for metadata in handle_event._metadata_result or ()]  # noqa: SLF001 - its only door
+        self._quick = quick_steps.QuickSteps()
         self._native: Any = import_module("azure_functions_runtime.native_invocation")
         known = handle_event._functions  # noqa: SLF001 - its only door
         self._current = import_module("azure_functions_runtime.utils.executor").invocation_id_cv

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 def quick(monkeypatch) -> Iterator[QuickSteps]:
     monkeypatch.setattr(quick_steps, "LONGEST", 0.05)
     yield QuickSteps()
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
