@@ -18,7 +18,7 @@ from localhost.host.straight import set_running_loop
 QUICK = 0.02
 """Seconds; what takes longer in a thread, waiting for its turn included, proves nothing."""
 LONGEST = 0.5
-"""Seconds after which a step has been taken off the event loop, at the latest."""
+"""Seconds after which a step is taken off the event loop."""
 
 
 class _OverrunError(BaseException):
@@ -32,8 +32,6 @@ class QuickSteps:
         self._proven: dict[str, int] = {}
         self._refused: set[str] = set()
         self._stepping = False
-        self._ticking = False
-        self._rung = False  # during the step that is being made
         self._armed = self._take_alarm()
 
     def _take_alarm(self) -> bool:
@@ -46,17 +44,8 @@ class QuickSteps:
         return True
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._stepping:
-            self._tick(0)
-        elif self._rung:
+        if self._stepping:
             raise _OverrunError
-        else:
-            self._rung = True
-
-    def _tick(self, seconds: float) -> None:
-        """Have the alarm ring every so many seconds: a step during which it rings twice does not come back."""
-        self._ticking = seconds > 0
-        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
     def trusts(self, orchestrator: str, events: int) -> bool:
         """Whether a step that takes ``events`` into account may be made here."""
@@ -72,10 +61,8 @@ class QuickSteps:
         loop = asyncio.get_running_loop()
         set_running_loop(None)  # the step sees no event loop, as in any thread
         try:
-            self._rung = False
             self._stepping = True
-            if not self._ticking:  # until it rings between two steps
-                self._tick(LONGEST / 2)
+            signal.setitimer(signal.ITIMER_REAL, LONGEST, LONGEST)  # again and again, if the step holds out
             result = step()
             self._stepping = False
         except _OverrunError:
@@ -88,3 +75,4 @@ class QuickSteps:
         finally:
             self._stepping = False
             set_running_loop(loop)
+            signal.setitimer(signal.ITIMER_REAL, 0)
