@@ -101,10 +101,19 @@ class Threads(ThreadPoolExecutor):
             self._waking = True
             return self._asleep.pop()
         if self._count < self._size:
-            self._waking = True
-            self._count += 1
-            threading.Thread(target=self._work, name=f"functions-{self._count}", daemon=True).start()
+            self._begin_thread()
         return None
+
+    def _begin_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"functions-{self._count + 1}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more; those that are there do what waits
+            if not self._count:
+                raise
+            return
+        self._waking = True
+        self._count += 1
 
     def _work(self) -> None:
         bed = threading.Lock()

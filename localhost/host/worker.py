@@ -129,10 +129,9 @@ class Worker:
         trace: "Trace | None" = None,
     ) -> Outcome:
         """Call ``function`` as part of ``trace``; whatever it raises is in the outcome."""
-        call = self._call(function, inputs, metadata or {}, trace)
         if function.function_id in self._straight:
-            return await self._threads.run(straight, call)
-        return await call
+            return await self._threads.run(lambda: straight(self._call(function, inputs, metadata or {}, trace)))
+        return await self._call(function, inputs, metadata or {}, trace)
 
     def makes_steps_of(self, function: Function) -> bool:
         """Whether ``step`` can be asked for steps of ``function``, an orchestrator; if not, it is to be invoked."""
