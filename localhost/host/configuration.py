@@ -4,9 +4,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from localhost.host.log_levels import LEVELS
 
 
 class ConfigurationError(Exception):
@@ -23,6 +25,8 @@ class HostConfiguration:
     max_activities: int | None = None
     max_orchestrations: int | None = None
     max_entities: int | None = None
+    log_levels: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Levels of Python's logging by category, in small letters."""
 
 
 def read_host_json(script_root: Path, environ: Mapping[str, str] = os.environ) -> HostConfiguration:
@@ -32,12 +36,14 @@ def read_host_json(script_root: Path, environ: Mapping[str, str] = os.environ) -
     the file, and the name of the hub may be ``%SETTING%``.
 
     Raises:
-        ConfigurationError: it is not JSON of the expected shape, or names a setting that is not there.
+        ConfigurationError: it is not JSON of the expected shape, names a setting that is not there, or a level of
+            logging that there is not.
     """
     content = read_json(script_root / "host.json")
     extensions = _section(content, "extensions")
-    http = {**_section(extensions, "http"), **_overrides("http", environ)}
-    durable = {**_section(extensions, "durableTask"), **_overrides("durableTask", environ)}
+    http = {**_section(extensions, "http"), **_overrides("extensions__http", environ)}
+    durable = {**_section(extensions, "durableTask"), **_overrides("extensions__durableTask", environ)}
+    levels = {**_section(_section(content, "logging"), "logLevel"), **_overrides("logging__logLevel", environ)}
     return HostConfiguration(
         route_prefix=str(http.get("routePrefix", "api")),
         hub_name=_named(str(durable.get("hubName") or "TestHubName"), environ),
@@ -45,11 +51,12 @@ def read_host_json(script_root: Path, environ: Mapping[str, str] = os.environ) -
         max_activities=_bound(durable, "maxConcurrentActivityFunctions"),
         max_orchestrations=_bound(durable, "maxConcurrentOrchestratorFunctions"),
         max_entities=_bound(durable, "maxConcurrentEntityFunctions"),
+        log_levels={category.lower(): _level(category, level) for category, level in levels.items()},
     )
 
 
-def _overrides(extension: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-    prefix = f"AzureFunctionsJobHost__extensions__{extension}__"
+def _overrides(section: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    prefix = f"AzureFunctionsJobHost__{section}__"
     return {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix)}
 
 
@@ -59,6 +66,14 @@ def _named(text: str, environ: Mapping[str, str]) -> str:
     if not (value := environ.get(setting[1])):
         raise ConfigurationError(f"host.json: the name of the task hub is {text}, and no such app setting is there.")
     return value
+
+
+def _level(category: str, name: object) -> int:
+    level = LEVELS.get(str(name).lower())
+    if level is None:
+        known = ", ".join(known.capitalize() for known in LEVELS)
+        raise ConfigurationError(f"host.json: the log level of {category!r} is {name!r}, and none of {known}.")
+    return level
 
 
 def _bound(section: Mapping[str, Any], name: str) -> int | None:

@@ -14,9 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO, override
 
+from localhost.host.log_levels import LevelsByCategory
+
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 # Chatty at INFO, and about the machinery rather than about the app.
-_QUIET = ("azure", "durabletask", "grpc", "httpcore2", "httpx2", "urllib3", "uvicorn", "asyncio", "databricks")
+_QUIET = (
+    *("azure", "durabletask", "grpc", "httpcore2", "httpx2", "urllib3", "uvicorn", "asyncio", "databricks"),
+    "azure.durable_functions.worker",  # describes every step to itself unless its own level is set
+)
 
 
 def colour_wanted(stream: TextIO) -> bool:
@@ -29,11 +34,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
-def configure(*, verbose: bool, as_json: bool, app: Path, running: Callable[[], str | None]) -> None:
+def configure(
+    *, verbose: bool, as_json: bool, app: Path, running: Callable[[], str | None], levels: Mapping[str, int]
+) -> None:
     """Send all logging to the console.
 
     ``running`` names the function that a line of the app's own comes from; ``app`` is the folder whose code an
-    exception is traced to, unless ``verbose`` asks for all of the trace.
+    exception is traced to, unless ``verbose`` asks for all of the trace. ``levels`` says how much is wanted of each
+    category; ``verbose`` wants all of each.
     """
     stream = sys.stdout if as_json else sys.stderr
     handler = logging.StreamHandler(stream)
@@ -41,7 +49,9 @@ def configure(*, verbose: bool, as_json: bool, app: Path, running: Callable[[], 
     handler.setFormatter(_Json(running) if as_json else text)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    wanted = LevelsByCategory({"default": logging.DEBUG} if verbose else levels, running)
+    handler.addFilter(wanted)
+    root.setLevel(wanted.lowest)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.INFO if verbose and name == "durabletask" else logging.WARNING)
     logging.captureWarnings(capture=True)

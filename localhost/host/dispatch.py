@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.internal import helpers
@@ -15,6 +16,26 @@ from localhost.host.worker import Outcome, Worker, datum, headline
 from localhost.hub.interface import TAKERS, WorkKind, WorkSource
 
 log = logging.getLogger(__name__)
+
+PAUSE = 1.0
+"""Seconds without new work of a kind after the host failed on an item of it."""
+
+type Run = Callable[[pb.WorkItem, "_Place"], Awaitable[None]]
+
+
+class _Place:
+    """One of the places that a kind of work has; who has done the work frees it before the outcome is on disk."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self, room: asyncio.Semaphore) -> None:
+        self._room: asyncio.Semaphore | None = room
+
+    def free(self) -> None:
+        """Let the next one begin; to free a place twice changes nothing."""
+        if self._room is not None:
+            self._room.release()
+            self._room = None
 
 
 class Dispatcher:
@@ -36,10 +57,11 @@ class Dispatcher:
         self._functions = {(f.kind, f.task_name.lower()): f for f in functions}
         self._pumps: list[asyncio.Task[None]] = []
         self._work: set[asyncio.Task[None]] = set()
+        self._pauses: dict[WorkKind, float] = {}
 
     def start(self) -> None:
         """Begin to take work."""
-        runs: dict[WorkKind, Callable[[pb.WorkItem], Awaitable[None]]] = {
+        runs: dict[WorkKind, Run] = {
             "orchestration": self._orchestrate,
             "activity": self._act,
             "entity": self._operate,
@@ -59,31 +81,40 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _pump(
-        self, kind: WorkKind, run: Callable[[pb.WorkItem], Awaitable[None]], room: asyncio.Semaphore
-    ) -> None:
+    async def _pump(self, kind: WorkKind, run: Run, room: asyncio.Semaphore) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await room.acquire()
             try:
+                await self._calm(kind)
                 item = await self._hub.take(kind)
             except BaseException:
                 room.release()
                 raise
-            task = asyncio.create_task(self._run(kind, item, run))
-            self._work.add(task)
-            task.add_done_callback(self._work.discard)
-            task.add_done_callback(lambda _task: room.release())
+            task = asyncio.Task(self._run(kind, item, run, _Place(room)), loop=loop, eager_start=True)
+            if not task.done():
+                self._work.add(task)
+                task.add_done_callback(self._work.discard)
 
-    async def _run(self, kind: WorkKind, item: pb.WorkItem, run: Callable[[pb.WorkItem], Awaitable[None]]) -> None:
+    async def _calm(self, kind: WorkKind) -> None:
+        """Wait where the host failed on an item of ``kind`` just now; the disk may be full."""
+        left = self._pauses.get(kind, 0.0) - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.sleep(left)
+
+    async def _run(self, kind: WorkKind, item: pb.WorkItem, run: Run, place: "_Place") -> None:
         try:
-            await run(item)
+            await run(item, place)
         except asyncio.CancelledError:
             await self._hub.abandon(kind, item.completionToken)
             raise
         except Exception:  # whatever it was, the other work goes on
             log.exception("The host failed on an item of kind %s; it is handed out again.", kind)
-            await asyncio.sleep(1)
+            self._pauses[kind] = asyncio.get_running_loop().time() + PAUSE
+            await asyncio.sleep(PAUSE)
             await self._hub.abandon(kind, item.completionToken)
+        finally:
+            place.free()
 
     def _find(self, kind: TriggerKind, name: str) -> Function | None:
         return self._functions.get((kind, name.lower()))
@@ -93,25 +124,31 @@ class Dispatcher:
         message = f"The {kind} function '{name}' doesn't exist, is disabled, or is of another kind. Known: {known}."
         return pb.TaskFailureDetails(errorType="FunctionNotFound", errorMessage=message, isNonRetriable=True)
 
-    async def _orchestrate(self, item: pb.WorkItem) -> None:
+    async def _orchestrate(self, item: pb.WorkItem, place: "_Place") -> None:
         request = item.orchestratorRequest
         name = _orchestrator_name(request)
         function = self._find("orchestration", name)
         if function is None:
             response = _failed(self._unknown("orchestration", name))
         else:
-            body = base64.b64encode(request.SerializeToString()).decode()
-            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
-            _report(function, request.instanceId, outcome, level=logging.DEBUG)
-            if outcome.error is None:
-                response = pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value.value))
-            else:
-                response = _failed(failure(outcome.error))
+            response = await self._step(function, request)
         response.instanceId = request.instanceId
         response.completionToken = item.completionToken
+        place.free()
         await self._hub.complete_orchestration(response)
 
-    async def _act(self, item: pb.WorkItem) -> None:
+    async def _step(self, function: Function, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
+        if self._worker.makes_steps_of(function):
+            outcome = await self._worker.step(function, request)
+            made = outcome.value
+        else:
+            body = base64.b64encode(request.SerializeToString()).decode()
+            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
+            made = outcome.value and pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value.value))
+        _report(function, request.instanceId, outcome, level=logging.DEBUG)
+        return made if outcome.error is None else _failed(failure(outcome.error))
+
+    async def _act(self, item: pb.WorkItem, place: "_Place") -> None:
         request = item.activityRequest
         response = pb.ActivityResponse(
             instanceId=request.orchestrationInstance.instanceId,
@@ -134,9 +171,10 @@ class Dispatcher:
                 response.result.CopyFrom(wrappers_pb2.StringValue(value=value or "null"))
             else:
                 response.failureDetails.CopyFrom(failure(outcome.error))
+        place.free()
         await self._hub.complete_activity(response)
 
-    async def _operate(self, item: pb.WorkItem) -> None:
+    async def _operate(self, item: pb.WorkItem, place: "_Place") -> None:
         batch, infos = helpers.convert_to_entity_batch_request(item.entityRequestV2)
         entity = batch.instanceId.removeprefix("@").split("@", maxsplit=1)[0]
         function = self._find("entity", entity)
@@ -153,6 +191,7 @@ class Dispatcher:
         result.completionToken = item.completionToken
         del result.operationInfos[:]
         result.operationInfos.extend(infos[: len(result.results)])
+        place.free()
         await self._hub.complete_entity(result)
 
 
@@ -164,6 +203,8 @@ def failure(error: BaseException) -> pb.TaskFailureDetails:
 
 
 def _report(function: Function, instance_id: str, outcome: Outcome, *, level: int = logging.INFO) -> None:
+    if outcome.error is None and not log.isEnabledFor(level):
+        return
     details = {"function": function.name, "instance": instance_id, "seconds": outcome.seconds}
     if outcome.error is None:
         log.log(level, "succeeded", extra={"details": details})
@@ -172,8 +213,8 @@ def _report(function: Function, instance_id: str, outcome: Outcome, *, level: in
 
 
 def _orchestrator_name(request: pb.OrchestratorRequest) -> str:
-    starts = [e for e in (*request.pastEvents, *request.newEvents) if e.HasField("executionStarted")]
-    return starts[-1].executionStarted.name if starts else ""
+    events = chain(request.pastEvents, request.newEvents)
+    return next((event.executionStarted.name for event in events if event.HasField("executionStarted")), "")
 
 
 def _failed(details: pb.TaskFailureDetails) -> pb.OrchestratorResponse:

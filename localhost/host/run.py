@@ -143,9 +143,10 @@ class _Host:
         shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - shown, not bound
         url = f"http://{shown}:{port}"
         os.environ.setdefault("WEBSITE_HOSTNAME", f"{shown}:{port}")
+        configuration = read_host_json(self._options.script_root)
         parts = Parts(
             script_root=self._options.script_root,
-            configuration=read_host_json(self._options.script_root),
+            configuration=configuration,
             keys=self._keys,
             timers=self._folder.timers,
             hub_file=self._folder.hub if self._options.durable else None,
@@ -158,6 +159,7 @@ class _Host:
             as_json=self._options.json_output,
             app=self._options.script_root,
             running=parts.worker.running,
+            levels=configuration.log_levels,
         )
         await parts.open()
         announced: Mapping[str, Any] = await self._process.ready() if self._process else {}

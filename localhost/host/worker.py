@@ -2,9 +2,13 @@
 
 ``azure_functions_runtime`` indexes ``function_app.py``, converts bindings and calls the functions, so an app that
 would not load in Azure does not load here. It is a preview: everything of it that the host touches is in this file.
+
+A call is made by the library in any case; only who runs it differs (``straight``). A step of an orchestrator is made
+where the SDK makes it in the end, without the library's way there (``Worker.step``).
 """
 
 import contextvars
+import itertools
 import json
 import logging
 import os
@@ -12,24 +16,32 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from localhost.host import app_packages
+from localhost.host import app_packages, quick_steps
 from localhost.host.functions import Function
+from localhost.host.straight import straight
+from localhost.host.threads import Threads
 
-if TYPE_CHECKING:  # it imports the SDK, which is loaded once the app's settings are there
+if TYPE_CHECKING:  # they import the SDK, which is loaded once the app's settings are there
+    import durabletask.internal.orchestrator_service_pb2 as pb
+
     from localhost.host.tracing import Trace
 
 DEFAULT_THREADS = 32
 """Blocking activities must not keep orchestrators from their next step."""
 
+_COUNTED = 12
+"""The last digits of an invocation's id count; the others are random."""
+
+log = logging.getLogger(__name__)
 _runtime_log = logging.getLogger("azure.functions")
 _raised: contextvars.ContextVar[list[BaseException] | None] = contextvars.ContextVar("raised", default=None)
 
@@ -54,6 +66,11 @@ class Worker:
     def __init__(self, script_root: Path) -> None:
         self._script_root = script_root
         self._running: dict[str, Function] = {}
+        self._current: Any = None
+        self._straight: set[str] = set()
+        self._steps: dict[str, Callable[[pb.OrchestratorRequest], pb.OrchestratorResponse]] = {}
+        self._invocations = itertools.count(1)
+        self._life = str(uuid4())[:-_COUNTED]
 
     def load(self) -> Sequence[Function]:
         """Index the app and return its functions.
@@ -79,13 +96,26 @@ class Worker:
         _runtime_log.disabled = True  # it logs at length what the error says
         try:
             import_module("azure_functions_runtime.bindings.meta").load_binding_registry()
-            _start_threads()
+            self._threads = _start_threads()
             handle_event.load_function_metadata(str(self._script_root), caller_info="localhost")
         except Exception as error:
             raise AppLoadError(_explain(error, self._script_root)) from error
         finally:
             _runtime_log.disabled = False
         functions = [_function(metadata) for metadata in handle_event._metadata_result or ()]  # noqa: SLF001 - its only door
+        self._quick = quick_steps.QuickSteps()
+        self._native: Any = import_module("azure_functions_runtime.native_invocation")
+        known = handle_event._functions  # noqa: SLF001 - its only door
+        self._current = import_module("azure_functions_runtime.utils.executor").invocation_id_cv
+        for function in functions:
+            info = known.get_function(function.function_id)
+            if _goes_straight(info):
+                self._straight.add(function.function_id)
+                orchestrator = getattr(info.func, "orchestrator_function", None)
+                if orchestrator is not None and len(function.bindings) == 1:
+                    sdk = import_module("azure.durable_functions.worker").DurableFunctionsWorker()
+                    # Where all of the SDK's entries meet, once they have decoded the request.
+                    self._steps[function.function_id] = partial(sdk._run_orchestration, orchestrator)  # noqa: SLF001
         if not functions:
             raise AppLoadError(f"{script} defines no functions. Add one to its app, for instance with @app.route(...).")
         return functions
@@ -99,19 +129,64 @@ class Worker:
         trace: "Trace | None" = None,
     ) -> Outcome:
         """Call ``function`` as part of ``trace``; whatever it raises is in the outcome."""
-        native: Any = import_module("azure_functions_runtime.native_invocation")
-        invocation_id = str(uuid4())
+        if function.function_id in self._straight:
+            return await self._threads.run(lambda: straight(self._call(function, inputs, metadata or {}, trace)))
+        return await self._call(function, inputs, metadata or {}, trace)
+
+    def makes_steps_of(self, function: Function) -> bool:
+        """Whether ``step`` can be asked for steps of ``function``, an orchestrator; if not, it is to be invoked."""
+        return function.function_id in self._steps
+
+    async def step(self, function: Function, request: "pb.OrchestratorRequest") -> Outcome:
+        """Have an orchestrator take new events into account, at once where it has proven quick; return the response.
+
+        It comes to the same as to invoke its trigger with the encoded request, and is where that ends: an orchestrator
+        with no binding beside its trigger sees nothing of what is done on the way.
+        """
+        events = len(request.pastEvents) + len(request.newEvents)
+        if self._quick.trusts(function.function_id, events):
+            outcome = self._quick.make(function.function_id, lambda: self._step(function, request))
+            if outcome is not None:
+                return outcome
+            log.warning(
+                "A step did not end within %g s; it is made again in a thread, as all others are from now on."
+                " An orchestrator must neither wait nor compute for long.",
+                quick_steps.LONGEST,
+                extra={"details": {"function": function.name}},
+            )
+        outcome = await self._threads.run(self._step, function, request)
+        self._quick.learn(function.function_id, events, outcome.seconds)
+        return outcome
+
+    def _step(self, function: Function, request: "pb.OrchestratorRequest") -> Outcome:
+        invocation_id = self._next_id()
+        token = self._current.set(invocation_id)
+        self._running[invocation_id] = function
+        began = time.perf_counter()
+        try:
+            value = self._steps[function.function_id](request)
+            return Outcome(value, seconds=time.perf_counter() - began)
+        except Exception as error:  # noqa: BLE001 - it is in the outcome, as with every call
+            return Outcome(None, error=error, seconds=time.perf_counter() - began)
+        finally:
+            del self._running[invocation_id]
+            self._current.reset(token)
+
+    async def _call(
+        self, function: Function, inputs: Mapping[str, Any], metadata: Mapping[str, Any], trace: "Trace | None"
+    ) -> Outcome:
+        invocation_id = self._next_id()
         raised: list[BaseException] = []
         token = _raised.set(raised)
         self._running[invocation_id] = function
         began = time.perf_counter()
         try:
             with trace.current() if trace else nullcontext():
-                ok, value, outputs, text, _traceback = await native.invocation_request_native(
+                ok, value, outputs, text, _traceback = await self._native.invocation_request_native(
                     invocation_id,
                     function.function_id,
                     list(inputs.items()),
-                    dict(metadata or {}),
+                    dict(metadata),
                     trace.parent if trace else "",
                     trace.state if trace else "",
                 )
@@ -121,9 +196,13 @@ class Worker:
         error = None if ok else (raised[-1] if raised else RuntimeError(text))
         return Outcome(value, dict(outputs), error, time.perf_counter() - began)
 
+    def _next_id(self) -> str:
+        """Return a new id for an invocation; asking the system for randomness would hand the interpreter to others."""
+        return f"{self._life}{next(self._invocations):0{_COUNTED}x}"
+
     def running(self) -> str | None:
         """Return the name of the function that this code runs in, for the log."""
-        current = import_module("azure_functions_runtime.utils.executor").invocation_id_cv.get()
+        current = self._current.get() if self._current is not None else None
         function = self._running.get(current) if current else None
         return function.name if function else None
 
@@ -142,23 +221,32 @@ def headline(error: BaseException) -> str:
 
 def datum(value: Any, kind: str) -> Any:
     """Return ``value`` as the worker library takes it; ``kind`` is ``string``, ``json``, ``bytes`` or ``http``."""
-    return import_module("azure_functions_runtime.bindings.datumdef").Datum(value, kind)
+    return _datum_class()(value, kind)
 
 
-class _Threads(ThreadPoolExecutor):
-    """Threads for functions that block; each call sees the context variables of who made it."""
-
-    @override
-    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
+@cache
+def _datum_class() -> Any:
+    return import_module("azure_functions_runtime.bindings.datumdef").Datum
 
 
-def _start_threads() -> None:
-    """Start the library's pool of threads, which then is one that keeps the context."""
+def _start_threads() -> Threads:
+    """Start the library's pool of threads, which then is one that keeps the context and spares wake-ups."""
     threadpool: Any = import_module("azure_functions_runtime.utils.threadpool")
     threadpool.start_threadpool_executor()
     size = threadpool.get_threadpool_executor()._max_workers  # noqa: SLF001 - what the library made of the setting
-    threadpool._threadpool_executor = _Threads(size)  # noqa: SLF001 - it has no door for another pool
+    threads = Threads(size)
+    threadpool._threadpool_executor = threads  # noqa: SLF001 - it has no door for another pool
+    return threads
+
+
+def _goes_straight(info: Any) -> bool:
+    """Whether a call needs no event loop: the function is an ordinary one, or the SDK's and runs in a thread."""
+    if not info.is_async:
+        return True
+    if not any(hasattr(info.func, name) for name in ("orchestrator_function", "entity_function")):
+        return False
+    # With a store for large payloads, the SDK waits for the store as well.
+    return import_module("azure.durable_functions.internal.payloads").get_payload_store() is None
 
 
 class _BindingInfo(SimpleNamespace):

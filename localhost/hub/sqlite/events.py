@@ -7,7 +7,8 @@ from localhost.hub.sqlite.records import Instance, now, stamp, text
 
 def timed(**event: object) -> pb.HistoryEvent:
     """Return an event that happens now; ``event`` is its one field, and its id where it confirms an action."""
-    return pb.HistoryEvent(**{"eventId": -1, "timestamp": stamp(now()), **event})  # pyright: ignore[reportArgumentType]  # one field of the message
+    event.setdefault("eventId", -1)
+    return pb.HistoryEvent(timestamp=stamp(now()), **event)  # pyright: ignore[reportArgumentType]  # one field of the message
 
 
 def packed(events: list[pb.HistoryEvent]) -> bytes:

@@ -30,7 +30,8 @@ class Instances:
 
     async def get_instance(self, instance_id: str, *, payloads: bool) -> pb.OrchestrationState | None:
         """Return what is known of an instance."""
-        await self._state.writer.durable()
+        if instance_id in self._state.instances:  # of others, all is on disk
+            await self._state.writer.durable()
         return self._show(instance_id, payloads=payloads)
 
     def _show(self, instance_id: str, *, payloads: bool) -> pb.OrchestrationState | None:

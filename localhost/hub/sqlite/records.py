@@ -46,6 +46,7 @@ class Instance:
     size: int = 0
     chunks: int = 0
     token: str | None = None  # of the step that is out
+    pace: float = 0.0  # seconds that its last step took
     queued: bool = False
     held: bool = False  # until its scheduled start
     suspect: bool = False  # it may have been out when the process died
@@ -106,6 +107,7 @@ class Dispatch:
     run: int
     inbox: list[tuple[int, pb.HistoryEvent]]
     events: list[pb.HistoryEvent]
+    since: float = field(default_factory=time.monotonic)
 
 
 def now() -> int:

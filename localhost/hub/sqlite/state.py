@@ -20,6 +20,7 @@ from localhost.hub.interface import HubError, WorkKind
 from localhost.hub.sqlite import limits, schema
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.failpoints import failpoint
+from localhost.hub.sqlite.gathering import Gathering
 from localhost.hub.sqlite.quarantine import Quarantine
 from localhost.hub.sqlite.reader import Reader
 from localhost.hub.sqlite.ready import Ready
@@ -54,6 +55,7 @@ class State:
         self.activities = Ready[Activity](lambda activity: (activity.request.name, activity.request.version.value))
         self.ready_entities = Ready[Entity](lambda entity: (entity.id[1:].split("@", maxsplit=1)[0], ""))
         self.timers = Timers(fire)
+        self.gathering = Gathering(self._make_ready)
         self.epoch = 0  # counts how often memory went back to what is on disk
         self._cached = OrderedDict[str, Instance]()
         self._cached_bytes = 0
@@ -94,6 +96,7 @@ class State:
             return
         self._open = False
         self.timers.clear()
+        self.gathering.clear()
         with self.change() as changes:
             changes.set_meta("stopped", 1)
         self.reader.close()
@@ -138,6 +141,7 @@ class State:
         for ready in (self.orchestrations, self.activities, self.ready_entities):
             ready.clear()
         self.timers.clear()
+        self.gathering.clear()
         self._cached.clear()
         self._cached_bytes = 0
         self._idle.clear()
@@ -173,6 +177,7 @@ class State:
             self._wait_for(Timer(row[0], row[1], _kind(row[2]), *row[3:]))
         for activity in self.reader.activities():
             activity.suspect = suspect
+            self.gathering.scheduled(activity.run)
             self.activities.put(activity)
         for instance in self.instances.values():
             self.wake(instance)
@@ -248,15 +253,21 @@ class State:
         self.wake(instance)
 
     def wake(self, instance: Instance) -> None:
-        """Make an instance ready when it has something to do and may do it."""
+        """Make an instance ready when it has something to do, may do it and waits for nothing more."""
+        if self._may_go_on(instance) and not self.gathering.waits(instance):
+            self._make_ready(instance)
+
+    def _make_ready(self, instance: Instance) -> None:
+        if self._may_go_on(instance):
+            instance.queued = True
+            self.orchestrations.put(instance)
+
+    def _may_go_on(self, instance: Instance) -> bool:
         if instance.queued or instance.held or instance.token is not None or not instance.inbox:
-            return
-        if instance.status == pb.ORCHESTRATION_STATUS_SUSPENDED and not any(
+            return False
+        return instance.status != pb.ORCHESTRATION_STATUS_SUSPENDED or any(
             event.WhichOneof("eventType") in _PASSED_ON_WHILE_SUSPENDED for _, event in instance.inbox
-        ):
-            return
-        instance.queued = True
-        self.orchestrations.put(instance)
+        )
 
     async def history(self, instance: Instance) -> bytes:
         """Return an instance's history, from memory where it is there."""

@@ -1,6 +1,7 @@
 """One step of an orchestration: what its actions do, and its history, as one change."""
 
 import logging
+import time
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
@@ -30,6 +31,7 @@ class Steps:
         instance = dispatch.item
         assert isinstance(instance, Instance)  # noqa: S101  # the token says so
         instance.token = None
+        instance.pace = time.monotonic() - dispatch.since
         instance.attempts = 0
         instance.suspect = False
         instance.updated = now()
@@ -159,6 +161,7 @@ class Steps:
         )
         activity = Activity(self._state.next_id(), instance.id, instance.run, request)
         changes.insert_activity(activity)
+        self._state.gathering.scheduled(instance.run)
         changes.after_commit(lambda: self._state.activities.put(activity))
 
     def set_timer(self, changes: Changes, instance: Instance, timer_id: int, created: pb.TimerCreatedEvent) -> None:

@@ -184,6 +184,7 @@ class Work:
         task_id = activity.request.taskId
         with self._state.change() as changes:
             changes.delete_activity(activity.id)
+            self._state.gathering.answered(activity.run)
             if instance is not None and instance.run == activity.run and instance.completed is None:
                 instance.updated = now()
                 if response.HasField("failureDetails"):
