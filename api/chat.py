@@ -5,9 +5,9 @@ import asyncio
 import azure.durable_functions as df
 import azure.functions as func
 
-from api.following import etag, look, read_record, status_body, wait_for_change
-from api.requests import header, read_fields, read_id, read_idempotency_key, read_whole_number
-from api.responses import RETRY_AFTER_SECONDS, SECURITY_HEADERS, answering, reply
+from api.following import look, read_record, status_body, wait_for_change
+from api.requests import read_fields, read_id, read_idempotency_key, read_whole_number
+from api.responses import answering, reply, standing
 from api.starting import Question, accepted, read_dataset, read_when_rebuilding, start_conversation
 from shared.identity import identify
 
@@ -53,12 +53,7 @@ async def get_chat_status(req: func.HttpRequest, client: df.DurableFunctionsClie
         await wait_for_change(client, snapshot.record, known, seconds)
         snapshot = await look(client, caller, conversation_id)
     body = status_body(snapshot)
-    headers = {"ETag": etag(body)}
-    if snapshot.status == "processing":
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if headers["ETag"] in (header(req, "if-none-match") or ""):
-        return func.HttpResponse(status_code=304, headers=SECURITY_HEADERS | headers)
-    return reply(body, headers=headers)
+    return standing(req, body, processing=snapshot.status == "processing")
 
 
 @bp.route(route="api/chat/{conversation_id}/messages", methods=["GET"])

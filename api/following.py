@@ -1,8 +1,6 @@
 """Following a conversation: where it stands, and waiting until it stands elsewhere."""
 
 import asyncio
-import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -153,11 +151,6 @@ def _data(record: Record) -> dict[str, Any] | None:
         return None
     shown = {name: record["data"][name] for name in ("job_id", "name", "version", "published_at")}
     return {**shown, "coming": record.get("coming")}
-
-
-def etag(body: dict[str, Any]) -> str:
-    """Return the entity tag of ``body``: equal for equal content."""
-    return f'"{hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
 
 
 def _version(record: Record, step: int) -> int:

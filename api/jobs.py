@@ -8,14 +8,13 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from api.chat import MAX_VERSION, MAX_WAIT_SECONDS
-from api.following import etag
 from api.instances import wait_for_end
 from api.job_following import brief, job_body, look_at_job, read_job, wait_for_job
 from api.job_starting import Started, accepted, start_job
 from api.job_tables import read_manifest, read_rejects
 from api.people import identify_user
-from api.requests import header, invalid_fields, read_id, read_idempotency_key, read_whole_number
-from api.responses import RETRY_AFTER_SECONDS, SECURITY_HEADERS, JobFailedError, answering, reply
+from api.requests import invalid_fields, read_id, read_idempotency_key, read_whole_number
+from api.responses import JobFailedError, answering, reply, standing
 from api.submissions import Submission, read_order, read_submission
 from shared.jobs import jobs
 from shared.payloads import JobState
@@ -95,12 +94,7 @@ async def get_job(req: func.HttpRequest, client: df.DurableFunctionsClient) -> f
         await wait_for_job(client, snapshot, known, seconds)
         snapshot = await look_at_job(client, caller, job_id)
     body = job_body(snapshot, await asyncio.to_thread(read_manifest, snapshot.record))
-    headers = {"ETag": etag(body)}
-    if snapshot.status == "processing":
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if headers["ETag"] in (header(req, "if-none-match") or ""):
-        return func.HttpResponse(status_code=304, headers=SECURITY_HEADERS | headers)
-    return reply(body, headers=headers)
+    return standing(req, body, processing=snapshot.status == "processing")
 
 
 @bp.route(route="api/jobs/{job_id}/rejects", methods=["GET"])

@@ -1,6 +1,7 @@
 """Answers: JSON, one shape for every error, and nothing in them that is not the caller's to see."""
 
 import functools
+import hashlib
 import json
 import logging
 import re
@@ -126,6 +127,16 @@ def reply(
         headers=SECURITY_HEADERS | dict(headers or {}),
         mimetype="application/json",
     )
+
+
+def standing(req: func.HttpRequest, body: Mapping[str, Any], *, processing: bool) -> func.HttpResponse:
+    """Return ``body`` to somebody who polls: 304 if it is what they have, and when to ask again while it goes on."""
+    headers = {"ETag": f'"{hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32]}"'}
+    if processing:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if headers["ETag"] in (header(req, "if-none-match") or ""):
+        return func.HttpResponse(status_code=304, headers=SECURITY_HEADERS | headers)
+    return reply(body, headers=headers)
 
 
 class ConversationFailedError(LakehouseError):

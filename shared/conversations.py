@@ -5,15 +5,13 @@ its orchestration. Every change reads the item, changes it and replaces it only 
 (ETag), so a change must be safe to apply twice and to apply to a newer item.
 """
 
-import random
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
-from shared.cosmos import container, cosmos_errors
-from shared.errors import ConflictError, NotFoundError, RecordUnavailableError
+from shared.cosmos import change_item, container, cosmos_errors
+from shared.errors import ConflictError, NotFoundError
 from shared.payloads import State
 from shared.settings import settings
 
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
 type WhenRebuilding = Literal["answer", "wait"]
 """What a question does while its data is made anew: answer from the last version, or wait for the new one."""
-MAX_WRITERS_MET = 12
-"""How often a change is applied anew because another writer was first."""
 
 
 class Message(TypedDict):
@@ -252,30 +248,19 @@ class Conversations:
             NotFoundError: the conversation is not there (any more).
             RecordUnavailableError: Cosmos DB cannot be reached, or other writers were always first.
         """
-        from azure.core import MatchConditions
-        from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosResourceNotFoundError
+        from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
-        for met in range(MAX_WRITERS_MET):
-            record = self.require(conversation_id)
+        def changed(record: Record) -> Record:
             change(record)
             record["updated_at"] = now()
-            try:
-                with cosmos_errors(f"conversation {conversation_id}"):
-                    self._items.replace_item(
-                        conversation_id,
-                        cast("dict[str, Any]", record),
-                        etag=cast("dict[str, str]", record)["_etag"],
-                        match_condition=MatchConditions.IfNotModified,
-                    )
-            except CosmosAccessConditionFailedError:
-                time.sleep(random.uniform(0, 0.01 * 2 ** min(met, 5)))  # noqa: S311  spreads writers, hides nothing
-            except CosmosResourceNotFoundError:
-                raise _gone(conversation_id) from None
-            else:
-                return record
-        raise RecordUnavailableError(
-            f"Conversation {conversation_id} was changed by others {MAX_WRITERS_MET} times in a row; try again."
-        )
+            return record
+
+        subject = f"conversation {conversation_id}"
+        try:
+            stored = change_item(self._items, subject, lambda _met: self.require(conversation_id), changed)
+        except CosmosResourceNotFoundError:
+            raise _gone(conversation_id) from None
+        return cast("Record", dict(stored))
 
 
 @cache

@@ -1,10 +1,12 @@
 """The one way to Cosmos DB: containers, and its errors in our words."""
 
+import random
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from shared.errors import RecordError, RecordUnavailableError
 from shared.settings import settings
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from azure.cosmos import ContainerProxy, CosmosClient
 
 TIMEOUT_SECONDS = 10
+MAX_WRITERS_MET = 12
+"""How often a change is applied anew because another writer was first."""
 
 
 class _Container(NamedTuple):
@@ -69,6 +73,34 @@ def cosmos_errors(subject: str) -> Generator[None]:
         raise RecordError(message) from error
     except AzureError as error:
         raise RecordUnavailableError(f"Cosmos DB could not be reached for {subject}; try again.") from error
+
+
+def change_item[Item: Mapping[str, object]](
+    items: "ContainerProxy", subject: str, read: Callable[[int], Item], change: Callable[[Item], Item]
+) -> Mapping[str, Any]:
+    """Apply ``change`` to an item, replace it if nobody else did in between (ETag), and return what is stored now.
+
+    ``read`` gives the item, and is told how many writers were first so far. ``change`` gives what to store in its
+    place; it is applied anew for each of them.
+
+    Raises:
+        CosmosResourceNotFoundError: the item is not there (any more).
+        RecordUnavailableError: Cosmos DB cannot be reached, or other writers were always first.
+    """
+    from azure.core import MatchConditions
+    from azure.cosmos.exceptions import CosmosAccessConditionFailedError
+
+    for met in range(MAX_WRITERS_MET):
+        item = read(met)
+        expected: Any = {"etag": item["_etag"], "match_condition": MatchConditions.IfNotModified}
+        changed = cast("dict[str, Any]", change(item))
+        try:
+            with cosmos_errors(subject):
+                return items.replace_item(changed["id"], changed, **expected)
+        except CosmosAccessConditionFailedError:
+            if met:  # spreads writers, hides nothing
+                time.sleep(random.uniform(0, 0.01 * 2 ** min(met, 5)))  # noqa: S311
+    raise RecordUnavailableError(f"Others changed {subject} {MAX_WRITERS_MET} times in a row; try again.")
 
 
 @cache

@@ -7,8 +7,6 @@ apply to a newer item.
 """
 
 import copy
-import random
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -16,16 +14,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 from shared.conversations import now
-from shared.cosmos import container, cosmos_errors
-from shared.errors import ConflictError, InvalidFieldError, NotFoundError, RecordError, RecordUnavailableError
+from shared.cosmos import change_item, container, cosmos_errors
+from shared.errors import ConflictError, InvalidFieldError, NotFoundError, RecordError
 from shared.payloads import DeadlineState, JobLane, JobState
 from shared.settings import settings
 
 if TYPE_CHECKING:
     from azure.cosmos import ContainerProxy
 
-MAX_WRITERS_MET = 12
-"""How often a change is applied anew because another writer was first."""
 MAX_WRITTEN = 200
 """Records of which is remembered what this process wrote last."""
 _NEWEST = "SELECT * FROM c ORDER BY c.created_at DESC"
@@ -217,31 +213,22 @@ class Jobs:
             NotFoundError: the owner has no such job (any more).
             RecordUnavailableError: Cosmos DB cannot be reached, or other writers were always first.
         """
-        from azure.core import MatchConditions
-        from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosResourceNotFoundError
+        from azure.cosmos.exceptions import CosmosResourceNotFoundError
 
-        for met in range(MAX_WRITERS_MET):
-            record = (None if met else self._last_written(job_id, owner)) or self.read(job_id, owner)
-            etag = cast("dict[str, str]", record)["_etag"]
+        def read(met: int) -> JobRecord:
+            return (None if met else self._last_written(job_id, owner)) or self.read(job_id, owner)
+
+        def changed(record: JobRecord) -> JobRecord:
             record = change(record) or record
             record["updated_at"] = now()
-            try:
-                with cosmos_errors(f"job {job_id}"):
-                    stored = self._items.replace_item(
-                        job_id,
-                        cast("dict[str, Any]", record),
-                        etag=etag,
-                        match_condition=MatchConditions.IfNotModified,
-                    )
-            except CosmosAccessConditionFailedError:
-                if met:
-                    time.sleep(random.uniform(0, 0.01 * 2 ** min(met, 5)))  # noqa: S311  spreads writers, hides nothing
-            except CosmosResourceNotFoundError:
-                raise _gone(job_id) from None
-            else:
-                self._remember(stored)
-                return record
-        raise RecordUnavailableError(f"Job {job_id} was changed by others {MAX_WRITERS_MET} times in a row; try again.")
+            return record
+
+        try:
+            stored = change_item(self._items, f"job {job_id}", read, changed)
+        except CosmosResourceNotFoundError:
+            raise _gone(job_id) from None
+        self._remember(stored)
+        return cast("JobRecord", dict(stored))
 
     def page(self, owner: str, *, limit: int, token: str | None = None, state: JobState | None = None) -> Page:
         """Return at most ``limit`` of the owner's jobs, the newest first, that follow ``token``.

@@ -12,7 +12,7 @@ from serving import serving
 
 from localhost.services.cosmos.app import create_app
 from localhost.services.faults import Fault, Faults
-from shared import conversations as door
+from shared import cosmos
 from shared.conversations import Conversations, Record
 from shared.errors import ConflictError, NotFoundError, RecordUnavailableError
 
@@ -97,10 +97,10 @@ def test_a_refused_etag_is_met_by_reading_again(store: Store) -> None:
 
 
 def test_an_etag_refused_for_ever_is_a_typed_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(cosmos.time, "sleep", lambda _seconds: None)
     conversation_id = store.create()["id"]
     store.faults.add(Fault(effect="refuse_etag", times=0))
-    with pytest.raises(RecordUnavailableError, match="changed by others"):
+    with pytest.raises(RecordUnavailableError, match="Others changed conversation"):
         store.conversations.update(conversation_id, lambda record: record.update(state="answering"))
 
 
