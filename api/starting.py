@@ -95,7 +95,8 @@ def _create(caller: Caller, address: str, question: Question, key: str | None) -
                 "user_id": question.user_id,
                 "dataset": question.dataset,
                 "sql": question.sql,
-                "when_rebuilding": question.when_rebuilding,
+                # Left out where nothing was asked for, so that keys of earlier versions still fit.
+                **({"when_rebuilding": "wait"} if question.when_rebuilding == "wait" else {}),
             }
         ),
     )
