@@ -42,6 +42,7 @@ PARAMETERS = {
     "attempt": "1",
 }
 STEPS = ("all", "silver", "gold")
+TABLE_FORMATS = ("parquet", "delta")
 RECORD_REASONS = ("type", "schema", "encoding", "depth", "range", "too_long")
 REASONS = ("type", "missing", "too_long", "format", "range")
 NULL, SEPARATOR = "\x1e", "\x1f"
@@ -500,14 +501,21 @@ def words_and_keys(tables: dict[str, DataFrame], rules: Rules) -> tuple[dict[str
     """Return how often each reason and each note stands; and, in words, which keys of Gold repeat or point at nothing.
 
     It is one query, because a small job takes longer to plan a query than to run it: all values of all keys, and those
-    that point at a key, each under the name of the key.
+    that point at a key, each under the name of the key. Names are numbers in it: Spark aggregates these faster.
     """
+    names: list[str] = []
     values: list[DataFrame] = []
 
+    def number(name: str) -> Column:
+        if name not in names:
+            names.append(name)
+        return sf.lit(names.index(name))
+
     def add(under: str, table: DataFrame, value: Column, pointing: str | None = None) -> None:
-        there = sf.lit(0 if pointing else 1).alias("there")
-        by = sf.lit(pointing).cast("string").alias("pointing")
-        values.append(table.select(sf.lit(under).alias("under"), value.alias("value"), by, there))
+        by = number(pointing) if pointing else sf.lit(None).cast("int")
+        there = sf.lit(0 if pointing else 1)
+        columns = {"under": number(under), "value": value, "pointing": by, "there": there}
+        values.append(table.select(*[column.alias(name) for name, column in columns.items()]))
 
     for table, column in WORDS.items():
         add(column, tables[table], sf.explode(sf.split(column, ",")))
@@ -519,35 +527,37 @@ def words_and_keys(tables: dict[str, DataFrame], rules: Rules) -> tuple[dict[str
             if target := column["references"]:
                 [key] = rules["gold"][target]["key"]
                 cell = sf.col(column["name"])
-                add(
-                    f"{target}.{key}",
-                    tables[name].filter(cell.isNotNull()),
-                    cell.cast("string"),
-                    f"{name}.{column['name']}",
-                )
-    is_word, there = sf.col("under").isin(list(WORDS.values())), sf.col("there")
-    lost = sf.concat("pointing", sf.lit(" is not in "), "under")
-    what = (
-        sf.when(is_word, sf.col("value")).when(there == 0, lost).when(there > 1, sf.concat("under", sf.lit(" repeats")))
-    )
-    found = (
+                points = tables[name].filter(cell.isNotNull())
+                add(f"{target}.{key}", points, cell.cast("string"), f"{name}.{column['name']}")
+    there = sf.col("there")
+    word = sf.when(sf.col("under").isin([names.index(column) for column in WORDS.values()]), sf.col("value"))
+    found: list[Any] = (
         functools.reduce(DataFrame.union, values)
         .groupBy("under", "value")
         .agg(sf.sum("there").alias("there"), sf.max("pointing").alias("pointing"), sf.count("*").alias("times"))
-        .select("under", what.alias("what"), "times")
-        .filter(sf.col("what").isNotNull())
-        .groupBy("under", "what")
-        .agg(sf.sum("times").alias("times"))
+        .select(
+            "under",
+            word.alias("word"),
+            sf.when(there == 0, sf.col("pointing")).alias("lost"),
+            "there",
+            sf.when(there == 0, sf.col("times")).otherwise(there).alias("rows"),
+        )
+        .filter((there > 1) | sf.col("word").isNotNull() | sf.col("lost").isNotNull())
+        .groupBy("under", "word", "lost")
+        .agg(sf.sum("rows").alias("rows"))
         .collect()
     )
     words: dict[str, dict[str, int]] = {column: {} for column in WORDS.values()}
     broken: list[str] = []
     for row in found:
-        if row["under"] in words:
-            words[row["under"]][row["what"]] = row["times"]
+        under = names[int(row["under"])]
+        if row["word"] is not None:
+            words[under][row["word"]] = row["rows"]
+        elif row["lost"] is not None:
+            broken.append(f"{names[int(row['lost'])]} is not in {under} in {row['rows']} rows")
         else:
-            broken.append(f"{row['what']} in {row['times']} rows")
-    return words, broken
+            broken.append(f"{under} repeats in {row['rows']} rows")
+    return words, sorted(broken)
 
 
 def manifest_of(output: "Output", words: dict[str, dict[str, int]], rules: Rules, job_id: str) -> dict[str, Any]:
@@ -688,11 +698,13 @@ def run(
     Run again, it replaces what it left there. ``remove`` deletes a folder of the lake.
 
     Raises:
-        ValueError: there are no such steps.
+        ValueError: there are no such steps, or no such format.
         ConstraintError: a record was lost, or Gold does not hold what the rules declare. There is no manifest then.
     """
     if steps not in STEPS:
         raise ValueError(f"steps is {steps!r}: use {', '.join(STEPS)}.")
+    if table_format not in TABLE_FORMATS:
+        raise ValueError(f"table_format is {table_format!r}: use {', '.join(TABLE_FORMATS)}.")
     rules: Rules = json.loads(spark.read.text(_place(rules_url), wholetext=True).collect()[0]["value"])
     folder = _place(output_url).rstrip("/")
     remove(f"{folder}/manifest")

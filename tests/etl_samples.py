@@ -1,6 +1,9 @@
 """Records that are awkward, for every lane."""
 
+import json
 from pathlib import Path
+
+from shared.etl.generate import generate_blocks
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "attacks" / "bad_records.jsonl"
 
@@ -77,3 +80,27 @@ def unfolded(value):
         _, character, times = value.split(":")
         return character * int(times)
     return value
+
+
+def hostile_records():
+    """Return every awkward value in a record that is otherwise good, and the shared samples where they are."""
+    records = [
+        BASE | {"order_id": f"o-{name}-{at}", name: value} for name in BASE for at, value in enumerate(awkward(name))
+    ]
+    records += [None, 5, [], {}, {"user_id": None}, BASE | {"role": "admin"}]
+    if SAMPLES.exists():
+        samples = [json.loads(line) for line in SAMPLES.read_text().splitlines()]
+        records += [patched(sample["patch"]) for sample in samples if sample["kind"] == "record"]
+        records += [record for sample in samples if sample["kind"] == "batch" for record in sample["records"]]
+    return records
+
+
+def generated_datasets(records=150):
+    """Return twenty datasets, each with its own seed and share of dirt, and its own users, orders and products."""
+    for seed in range(20):
+        [block] = generate_blocks(records, seed=seed, dirty=0.04 * seed)
+        for record in block:
+            for name in ("user_id", "order_id", "product"):
+                if isinstance(record.get(name), str):
+                    record[name] = f"{record[name]}-{seed}"
+        yield block
