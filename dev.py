@@ -28,8 +28,8 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 PYTHON_VERSION = (3, 13)
 JAVA_VERSION = 17
 
-# A file's tests stay together: they share what they start.
-TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile"]
+# A file's tests stay together: they share what they start. The order is that of tests/conftest.py.
+TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
