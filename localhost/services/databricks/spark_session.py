@@ -145,4 +145,7 @@ def stop(session: "SparkSession | None") -> None:
     except subprocess.TimeoutExpired:
         jvm.kill()
         jvm.wait()
-    context._gateway = context._jvm = None  # noqa: SLF001 - or the next session would look for this JVM
+    # Or the next session would look for this JVM: what was killed has not been asked to forget it.
+    context._gateway = context._jvm = context._active_spark_context = None  # noqa: SLF001
+    sessions: Any = sys.modules["pyspark.sql"].SparkSession
+    sessions._instantiatedSession = sessions._activeSession = None  # noqa: SLF001
