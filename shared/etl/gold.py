@@ -153,63 +153,80 @@ _PART = 10**6
 """Cents are summed in two parts, neither of which can overflow; together they could."""
 
 
-def _measures(silver: "pa.Table", user_key: Any, product_key: Any) -> "pd.DataFrame":
-    pd = pandas()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measures:
+    """What is counted of each order."""
+
+    user_key: Numbers
+    product_key: Numbers
+    quantity: Numbers
+    cents: Numbers
+    day: Numbers
+
+
+def _measures(silver: "pa.Table", user_key: Numbers, product_key: Numbers) -> _Measures:
     pa = arrow()
 
     quantity = silver.column("quantity").to_numpy()
-    cents = _cents(silver.column("unit_price")) * quantity
-    return pd.DataFrame(
-        {
-            "user_key": user_key,
-            "product_key": product_key,
-            "items": quantity,
-            "high": cents // _PART,
-            "low": cents % _PART,
-            "day": silver.column("order_date").cast(pa.int32()).to_numpy(),
-        }
+    return _Measures(
+        user_key=user_key,
+        product_key=product_key,
+        quantity=quantity,
+        cents=_cents(silver.column("unit_price")) * quantity,
+        day=silver.column("order_date").cast(pa.int32()).to_numpy(),
     )
 
 
-def _of_users(measures: "pd.DataFrame") -> dict[str, Any]:
+def _of_users(measures: _Measures) -> dict[str, Any]:
     np = numpy()
     pa = arrow()
 
-    found = measures.groupby("user_key", sort=True).agg(
-        orders=("items", "size"),
-        items=("items", "sum"),
-        high=("high", "sum"),
-        low=("low", "sum"),
-        first=("day", "min"),
-        last=("day", "max"),
-    )
+    order, starts, totals = _totals(measures, measures.user_key)
+    day = measures.day[order]
     return {
-        "user_key": found.index,
-        "orders": found["orders"],
-        "items": found["items"],
-        "revenue": _money(found["high"], found["low"]),
-        "first_order": pa.array(found["first"].to_numpy(dtype=np.int32)).cast(pa.date32()),
-        "last_order": pa.array(found["last"].to_numpy(dtype=np.int32)).cast(pa.date32()),
-        "products": _different(measures, "user_key"),
+        "user_key": np.arange(1, len(starts) + 1),
+        **totals,
+        "first_order": pa.array(_reduced(np.minimum, day, starts)).cast(pa.date32()),
+        "last_order": pa.array(_reduced(np.maximum, day, starts)).cast(pa.date32()),
+        "products": _different(measures, measures.user_key),
     }
 
 
-def _of_products(measures: "pd.DataFrame") -> dict[str, Any]:
-    found = measures.groupby("product_key", sort=True).agg(
-        orders=("items", "size"), items=("items", "sum"), high=("high", "sum"), low=("low", "sum")
-    )
+def _of_products(measures: _Measures) -> dict[str, Any]:
+    np = numpy()
+
+    _order, starts, totals = _totals(measures, measures.product_key)
     return {
-        "product_key": found.index,
-        "orders": found["orders"],
-        "items": found["items"],
-        "revenue": _money(found["high"], found["low"]),
-        "buyers": _different(measures, "product_key"),
+        "product_key": np.arange(1, len(starts) + 1),
+        **totals,
+        "buyers": _different(measures, measures.product_key),
     }
 
 
-def _different(measures: Any, key: str) -> Numbers:
-    pairs = measures[["user_key", "product_key"]].drop_duplicates()
-    return pairs.groupby(key, sort=True).size()
+def _totals(measures: _Measures, key: Numbers) -> tuple[Numbers, Numbers, dict[str, Any]]:
+    """Return the orders by ``key``, where each key begins among them, and the sums. Each key from 1 on has orders."""
+    np = numpy()
+
+    order = np.argsort(key, kind="stable")
+    counts = np.bincount(key)[1:]
+    starts = np.cumsum(counts) - counts
+    cents = measures.cents[order]
+    high, low = (_reduced(np.add, part, starts) for part in (cents // _PART, cents % _PART))
+    items = _reduced(np.add, measures.quantity[order], starts)
+    return order, starts, {"orders": counts, "items": items, "revenue": _money(high, low)}
+
+
+def _reduced(how: Any, values: Numbers, starts: Numbers) -> Numbers:
+    return how.reduceat(values, starts) if len(starts) else values
+
+
+def _different(measures: _Measures, key: Numbers) -> Numbers:
+    """Return to how many different pairs of user and product each key belongs."""
+    np = numpy()
+
+    width = int(measures.product_key.max(initial=0)) + 1
+    _pairs, first = np.unique(measures.user_key * width + measures.product_key, return_index=True)
+    return np.bincount(key[first])[1:]
 
 
 def _cents(prices: Array) -> Any:

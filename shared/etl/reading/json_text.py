@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from shared.errors import RequestError, TooLargeError
+from shared.etl.arrow import numpy
 from shared.etl.reading import careful
 from shared.etl.reading.limits import Limits
 from shared.etl.reading.raw_rows import MAX_RECORD, NotFlatError, Raw, from_flat
@@ -16,7 +17,8 @@ from shared.etl.rules import Rules
 
 _BOM = b"\xef\xbb\xbf"
 _SPACES = b" \t\n\r"
-_SPACED_COLONS = (b" :", b"\t:", b"\n:", b"\r:")
+_COLON, _QUOTE = b':"'
+_SPACES_BEFORE = tuple(_SPACES)
 _BOUNDARY = re.compile(rb"\}[ \t\n\r]*,")
 _ATTEMPTS = 8  # at a boundary between two elements, from the end of a block
 
@@ -203,7 +205,11 @@ def _no_key_lost(text: bytes, rows: Iterable[Any], *, beside: int = 0) -> bool:
         keys = sum(map(len, rows)) + beside
     except TypeError:  # an element that is a number or null
         return False
-    return text.count(b'":') == keys and not any(colon in text for colon in _SPACED_COLONS)
+    np = numpy()
+
+    characters = np.frombuffer(text, dtype=np.uint8)
+    before = characters[np.flatnonzero(characters[1:] == _COLON)]
+    return int((before == _QUOTE).sum()) == keys and not np.isin(before, _SPACES_BEFORE).any()
 
 
 def _decoded(text: bytes) -> str:

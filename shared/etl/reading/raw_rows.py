@@ -1,13 +1,13 @@
 """From parsed values to raw rows: thirteen cells of text, and what could not be one."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from shared.etl.arrow import Array, arrow, compute
+from shared.etl.arrow import Array, arrow, compute, numpy
 from shared.etl.raw import ERROR, EXTRA, RECORD, ROW, TYPES
 from shared.etl.rules import Rules
 
@@ -82,7 +82,7 @@ def raw_table(
     pa = arrow()
 
     size = len(cells[0])
-    rows = pa.array(range(first, first + size), pa.int64())
+    rows = pa.array(numpy().arange(first, first + size, dtype="int64"))
     aside = [
         _sparse({position: ",".join(names) for position, names in types.items()}, size),
         _sparse(extra, size),
@@ -115,6 +115,8 @@ def _cells(name: str, values: Sequence[Any], wrong: dict[int, list[str]]) -> Arr
             cells = pa.array(values, pa.int64()).cast(pa.string())
         except (OverflowError, pa.ArrowInvalid) as error:
             raise NotFlatError from error
+    elif float in kinds and kinds <= {str, float} and (texts := _float_texts(values)) is not None:
+        cells = pa.array([next(texts) if value.__class__ is float else value for value in values], pa.string())
     else:
         cells = pa.array(
             [
@@ -127,6 +129,19 @@ def _cells(name: str, values: Sequence[Any], wrong: dict[int, list[str]]) -> Arr
     if longest is not None and longest > LONG_CELL:
         raise NotFlatError
     return cells
+
+
+def _float_texts(values: Sequence[Any]) -> Iterator[str] | None:
+    """Return the texts of the floats among ``values`` in their order, or nothing where one is not plain digits.
+
+    All at once is several times as quick as one by one.
+    """
+    import orjson
+
+    texts = orjson.dumps([value for value in values if value.__class__ is float])[1:-1] + b","
+    if b"e" in texts or b"null" in texts or b"-0.0," in texts:
+        return None
+    return iter(texts.replace(b".0,", b",").decode().split(","))
 
 
 def _text(name: str, value: Any, position: int, wrong: dict[int, list[str]]) -> str | None:
