@@ -1,6 +1,7 @@
 """What stands under an answer: the rows as a table, and figures over a whole result for the model."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def summarise(table: "pa.Table") -> dict[str, dict[str, Any]]:
         facts: dict[str, Any] = {"nulls": column.null_count}
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
             numbers = column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
-            facts |= {"min": pc.min(numbers).as_py(), "max": pc.max(numbers).as_py()}
+            # The float nearest to the decimal, as Python makes it: Arrow's may be the one beside it.
+            ends = {"min": pc.min(column).as_py(), "max": pc.max(column).as_py()}
+            facts |= {end: float(value) if isinstance(value, Decimal) else value for end, value in ends.items()}
             facts |= {"avg": pc.mean(numbers).as_py(), "sum": pc.sum(numbers).as_py()}
         figures[name] = facts
     return figures

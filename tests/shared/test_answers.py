@@ -1,5 +1,7 @@
 """What stands under an answer."""
 
+from decimal import Decimal
+
 import pyarrow as pa
 
 from shared.answers import TABLE_ROWS, answer_table, summarise
@@ -36,3 +38,9 @@ def test_figures_cover_every_row_and_skip_nulls() -> None:
 
 def test_figures_of_no_rows_are_null() -> None:
     assert summarise(pa.table({"n": pa.array([], type=pa.int32())}))["n"]["min"] is None
+
+
+def test_the_ends_of_decimals_are_the_numbers_that_the_rows_show() -> None:
+    table = pa.table({"amount": pa.array([Decimal("339389.60"), Decimal("484869.69"), None], pa.decimal128(28, 2))})
+    figures = summarise(table)["amount"]
+    assert (str(figures["min"]), str(figures["max"])) == ("339389.6", "484869.69")
