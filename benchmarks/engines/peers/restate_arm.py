@@ -77,7 +77,7 @@ def register(admin: str, service: str) -> None:
 class Restate:
     def __init__(self, url: str) -> None:
         self._url = url
-        self._hello = cases.keep_alive(url, "POST", "/work/hello", b"1", b"4")
+        self._hello = cases.keep_alive(url, "POST", "/jobs/hello", b"1", b"4")
         self._loop = asyncio.new_event_loop()
         self._session = self._loop.run_until_complete(self._open())
 
@@ -94,13 +94,13 @@ class Restate:
         self._hello()
 
     def fan_out(self, width: int) -> None:
-        result = self._loop.run_until_complete(self._call("POST", "/work/fan", width))
+        result = self._loop.run_until_complete(self._call("POST", "/jobs/fan", width))
         assert result == width * (width + 1) // 2
 
     def burst(self, count: int) -> Sequence[float]:
         async def one() -> float:
             began = time.perf_counter()
-            sent = await self._call("POST", "/work/hello/send", 1)
+            sent = await self._call("POST", "/jobs/hello/send", 1)
             assert await self._call("GET", f"/restate/invocation/{sent['invocationId']}/attach") == 4
             return time.perf_counter() - began
 

@@ -7,7 +7,7 @@ import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-work = restate.Service("work")
+work = restate.Service("jobs")
 counter = restate.VirtualObject("counter")
 
 
