@@ -253,6 +253,16 @@ class Jobs:
             raise
         return Page(records, pages.continuation_token or None)
 
+    def first(self, owner: str, query: str) -> dict[str, Any] | None:
+        """Return the first result of ``query`` over the owner's jobs, or None.
+
+        Raises:
+            RecordUnavailableError: Cosmos DB cannot be reached now.
+        """
+        with cosmos_errors(f"the jobs of {owner}"):
+            found: Any = self._items.query_items(query, partition_key=owner, max_item_count=1)
+            return next(iter(found), None)
+
     def _remember(self, stored: Mapping[str, Any]) -> None:
         record = cast(JobRecord, copy.deepcopy(dict(stored)))
         with self._lock:
@@ -265,16 +275,6 @@ class Jobs:
         with self._lock:
             record = self._written.get(job_id)
         return copy.deepcopy(record) if record is not None and record["owner"] == owner else None
-
-    def first(self, owner: str, query: str) -> dict[str, Any] | None:
-        """Return the first result of ``query`` over the owner's jobs, or None.
-
-        Raises:
-            RecordUnavailableError: Cosmos DB cannot be reached now.
-        """
-        with cosmos_errors(f"the jobs of {owner}"):
-            found: Any = self._items.query_items(query, partition_key=owner, max_item_count=1)
-            return next(iter(found), None)
 
 
 def new_record(  # noqa: PLR0913  as many as a job has
