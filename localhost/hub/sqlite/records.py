@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf import timestamp_pb2, wrappers_pb2
 
+# What a timestamp of protobuf may say; the number itself may be larger, and larger than a column takes.
+_FIRST, _LAST = -62_135_596_800 * 1_000_000, 253_402_300_800 * 1_000_000 - 1
+
 
 @dataclass(slots=True, frozen=True)
 class Parent:
@@ -122,8 +125,8 @@ def stamp(micros: int) -> timestamp_pb2.Timestamp:
 
 
 def micros(timestamp: timestamp_pb2.Timestamp) -> int:
-    """Return a time of the protocol in microseconds."""
-    return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+    """Return a time of the protocol in microseconds, the nearest there is between the years 1 and 9999."""
+    return min(max(timestamp.seconds * 1_000_000 + timestamp.nanos // 1000, _FIRST), _LAST)
 
 
 def text(value: str | None) -> wrappers_pb2.StringValue | None:

@@ -154,7 +154,7 @@ class Writer:
                 self._orders.put(self._round)
                 return
             self._commit()
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001  # half a transaction must not stay, whatever is wrong with the rest
             self._refuse(error)
             return
         self._end(self._round, None)
@@ -207,7 +207,7 @@ class Writer:
             self._scheduled = True
             self._loop.call_soon(self._begin_or_linger)
 
-    def _refuse(self, error: sqlite3.Error) -> None:
+    def _refuse(self, error: Exception) -> None:
         """Take everything back that is not on disk, and say so to everyone who waits for it."""
         self._round += 1
         log.error("The disk refused a commit (%s); what was not yet acknowledged is taken back.", error)
