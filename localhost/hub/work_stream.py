@@ -19,6 +19,8 @@ STREAMED_HISTORY = 1024 * 1024
 class _Out:
     kind: WorkKind
     room: asyncio.Semaphore
+    worker: set[str]
+    """The tokens of everything that its worker has."""
 
 
 class WorkStreams:
@@ -45,7 +47,7 @@ class WorkStreams:
             while True:
                 await room.acquire()
                 item = await self._hub.take(kind, wishes.get(kind))
-                self._out[item.completionToken] = _Out(kind, room)
+                self._out[item.completionToken] = _Out(kind, room, mine)
                 mine.add(item.completionToken)
                 if reads_histories and item.ByteSize() > STREAMED_HISTORY and item.orchestratorRequest.pastEvents:
                     del item.orchestratorRequest.pastEvents[:]
@@ -69,14 +71,17 @@ class WorkStreams:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for token in mine:
+            for token in list(mine):
                 self._parts.pop(token, None)
                 if out := self._out.pop(token, None):
                     await self._hub.abandon(out.kind, token)
 
-    def answered(self, token: str) -> None:
+    def answered(self, kind: WorkKind, token: str) -> None:
         """Make room for the next item: this one has come back."""
-        if out := self._out.pop(token, None):
+        out = self._out.get(token)
+        if out is not None and out.kind == kind:
+            del self._out[token]
+            out.worker.discard(token)
             out.room.release()
 
     async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
@@ -89,22 +94,22 @@ class WorkStreams:
         if (parts := self._parts.pop(token, None)) is not None:
             parts.MergeFrom(response)
             response = parts
-        self.answered(token)
+        self.answered("orchestration", token)
         await self._hub.complete_orchestration(response)
 
     async def complete_activity(self, response: pb.ActivityResponse) -> None:
         """Deliver what a worker's activity returned."""
-        self.answered(response.completionToken)
+        self.answered("activity", response.completionToken)
         await self._hub.complete_activity(response)
 
     async def complete_entity(self, result: pb.EntityBatchResult) -> None:
         """Commit a batch that a worker did."""
-        self.answered(result.completionToken)
+        self.answered("entity", result.completionToken)
         await self._hub.complete_entity(result)
 
     async def abandon(self, kind: WorkKind, token: str) -> None:
         """Take back what a worker does not want."""
-        self.answered(token)
+        self.answered(kind, token)
         await self._hub.abandon(kind, token)
 
 

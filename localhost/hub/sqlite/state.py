@@ -345,8 +345,10 @@ class State:
             self.steps.add(token)
         return token
 
-    def redeem(self, token: str) -> Dispatch | None:
-        """Return what was handed out under ``token``, once."""
+    def redeem(self, token: str, kind: type[Instance | Activity | Entity] | None = None) -> Dispatch | None:
+        """Return what was handed out under ``token``, once, and only if it is of ``kind`` where one is named."""
+        if kind is not None and token in self.dispatched and not isinstance(self.dispatched[token].item, kind):
+            return None
         self.steps.discard(token)
         dispatch = self.dispatched.pop(token, None)
         if dispatch is not None:

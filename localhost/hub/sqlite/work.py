@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 30.0
 DISK_PAUSE = 0.5
+_ITEMS: dict[WorkKind, type[Instance | Activity | Entity]] = {
+    "orchestration": Instance, "activity": Activity, "entity": Entity
+}  # fmt: skip
 
 
 class Work:
@@ -166,16 +169,17 @@ class Work:
 
     async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
         """Commit one step of an orchestration."""
-        dispatch = self._state.redeem(response.completionToken)
+        dispatch = self._state.redeem(response.completionToken, Instance)
         if dispatch is not None:
             await self._state.durably(lambda changes: self._steps.complete(changes, dispatch, response))
 
     async def complete_activity(self, response: pb.ActivityResponse) -> None:
         """Deliver an activity's result or failure to the run that scheduled it; to a later one it is nothing."""
-        dispatch = self._state.redeem(response.completionToken)
-        if dispatch is None or not isinstance(dispatch.item, Activity):
+        dispatch = self._state.redeem(response.completionToken, Activity)
+        if dispatch is None:
             return
         activity = dispatch.item
+        assert isinstance(activity, Activity)  # noqa: S101  # it was asked for
         if too_large := limits.payload_too_large(
             f"What activity {activity.request.name!r} returned", response.result.value
         ):
@@ -199,7 +203,7 @@ class Work:
 
     async def complete_entity(self, result: pb.EntityBatchResult) -> None:
         """Commit an entity's new state, its results and what it sent and started."""
-        dispatch = self._state.redeem(result.completionToken)
+        dispatch = self._state.redeem(result.completionToken, Entity)
         if dispatch is None:
             return
         with self._state.change() as changes:
@@ -224,9 +228,9 @@ class Work:
         except HubError as error:
             log.warning("An entity could not start an orchestration: %s", error)
 
-    async def abandon(self, kind: WorkKind, token: str) -> None:  # noqa: ARG002  # the token says what it is
+    async def abandon(self, kind: WorkKind, token: str) -> None:
         """Give an item back untouched, to be handed out again: at once the first time, later when it goes on."""
-        dispatch = self._state.redeem(token)
+        dispatch = self._state.redeem(token, _ITEMS[kind])
         if dispatch is None:
             return
         item, epoch = dispatch.item, self._state.epoch
