@@ -1,7 +1,10 @@
 """Showing and signalling entities."""
 
+import re
+
 import durabletask.internal.orchestrator_service_pb2 as pb
 
+from localhost.hub.interface import InvalidRequestError
 from localhost.hub.sqlite import limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
@@ -19,6 +22,8 @@ class EntityViews:
 
     async def signal_entity(self, request: pb.SignalEntityRequest) -> None:
         """Send an operation to an entity without waiting for its result."""
+        if not re.match(r"@[^@]+@", request.instanceId):  # a worker could not read it, and would answer nothing
+            raise InvalidRequestError(f"{request.instanceId!r} is no entity; their ids are @NAME@KEY.")
         limits.check_payload(f"Signal {request.name!r}", request.input)
         signaled = pb.EntityOperationSignaledEvent(
             requestId=request.requestId,

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import TERMINAL, InstanceConflictError
+from localhost.hub.interface import TERMINAL, InstanceConflictError, InvalidRequestError
 from localhost.hub.sqlite import events, limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
@@ -29,7 +29,10 @@ class Lifecycle:
         Raises:
             InstanceConflictError: one with this id exists, in a state that may not be replaced.
             PayloadTooLargeError: its input is.
+            InvalidRequestError: it names no orchestrator.
         """
+        if not request.name:
+            raise InvalidRequestError("Say which orchestrator to start.")
         limits.check_payload("The input", request.input)
         instance_id = request.instanceId or uuid4().hex
         existing = self._state.find(instance_id)

@@ -1,6 +1,7 @@
 """Pages of instances, and forgetting them."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable
 
@@ -31,7 +32,7 @@ class Where:
 
     def status(self, statuses: Iterable[int]) -> None:
         """Accept these states only, where there are any."""
-        if wanted := list(statuses):
+        if wanted := set(statuses):
             self.add(f"status IN ({','.join('?' * len(wanted))})", *wanted)
 
     def times(self, column: str, request: object, start: str, end: str) -> None:
@@ -52,7 +53,7 @@ class Where:
         if not token:
             return
         position, _, last = token.partition("|")
-        if not position.isdigit():
+        if not re.fullmatch(r"\d{1,18}", position, re.ASCII):
             raise InvalidRequestError(f"{token!r} is not a continuation token of this hub.")
         self.add(f"({column} > ? OR ({column} = ? AND id > ?))", int(position), int(position), last)
 
@@ -102,8 +103,10 @@ class InstanceQueries:
                 deleted = await self._forget([request.instanceId], recursive=request.recursive)
             case "instanceBatch":
                 deleted = await self._forget(list(request.instanceBatch.instanceIds), recursive=request.recursive)
-            case _:
+            case "purgeInstanceFilter":
                 deleted, complete = await self._purge_matching(request)
+            case _:
+                raise InvalidRequestError("Say what to purge: an id, ids, or a filter.")
         return pb.PurgeInstancesResponse(
             deletedInstanceCount=deleted, isComplete=wrappers_pb2.BoolValue(value=complete)
         )
@@ -114,7 +117,7 @@ class InstanceQueries:
         where.add("completed IS NOT NULL")
         where.status(wanted.runtimeStatus)
         where.times("created", wanted, "createdTimeFrom", "createdTimeTo")
-        patience = wanted.timeout.ToTimedelta().total_seconds() if wanted.HasField("timeout") else 0
+        patience = wanted.timeout.seconds + wanted.timeout.nanos / 1_000_000_000
         deadline = time.monotonic() + patience
         deleted = 0
         while rows := self._state.reader.rows(

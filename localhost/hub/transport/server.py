@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 64 * 1024 * 1024
 LONGEST_MESSAGE = 2**31 - 1  # of protobuf
-MAX_REASON = 4_000
+MAX_REASON = 4_000  # bytes, as they are sent; clients take 8 KiB of header fields
 _PREFIX = 5  # of a message: whether it is compressed (1 byte), and its length (4)
 _HEAD = header_block([(":status", "200"), ("content-type", "application/grpc"), ("grpc-accept-encoding", "identity")])
 _OK = header_block([("grpc-status", "0")])
@@ -185,5 +185,7 @@ def _seconds(timeout: bytes | None) -> float | None:
 
 def _fail(stream: Stream, status: grpc.StatusCode, reason: str) -> None:
     code, _ = status.value
-    trailers = [("grpc-status", str(code)), ("grpc-message", quote(reason[:MAX_REASON], safe=" !#$&'()*+,/:;=?@[]"))]
+    message = quote(reason[:MAX_REASON], safe=" !#$&'()*+,/:;=?@[]")[:MAX_REASON]
+    message = message.rpartition("%")[0] if "%" in message[-2:] else message  # no half of an escape
+    trailers = [("grpc-status", str(code)), ("grpc-message", message)]
     stream.head((b"" if stream.begun else _HEAD) + header_block(trailers), end=True)
