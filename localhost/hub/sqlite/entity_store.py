@@ -8,7 +8,7 @@ from localhost.hub.interface import InvalidRequestError
 from localhost.hub.sqlite import limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
-from localhost.hub.sqlite.queries import Where
+from localhost.hub.sqlite.queries import Where, fitting, page_size
 from localhost.hub.sqlite.records import Entity, stamp, text
 from localhost.hub.sqlite.state import State
 
@@ -53,11 +53,10 @@ class EntityViews:
             where.add("state IS NOT NULL")
         if query.continuationToken.value:
             where.add("id > ?", query.continuationToken.value)
-        size = query.pageSize.value if query.pageSize.value > 0 else limits.PAGE
+        size = page_size(query.pageSize.value)
         found = self._state.reader.entities(f"{where} ORDER BY id LIMIT ?", [*where.values, size + 1])
-        page = found[:size]
-        token = page[-1].id if len(found) > size else None
-        shown = [self._shown(entity, state=query.includeState) for entity in page]
+        shown = fitting(self._shown(entity, state=query.includeState) for entity in found[:size])
+        token = found[len(shown) - 1].id if len(found) > len(shown) else None
         return pb.QueryEntitiesResponse(entities=shown, continuationToken=text(token))
 
     async def clean_entities(self, request: pb.CleanEntityStorageRequest) -> pb.CleanEntityStorageResponse:
@@ -83,11 +82,13 @@ class EntityViews:
     def _remove_empty(self, changes: Changes) -> int:
         removed = 0
         for found in self._state.reader.entities("WHERE state IS NULL AND lock_section IS NULL"):
-            entity = self._state.entities.get(found.id)
-            if entity is None or entity.idle:
+            entity = self._state.entity(found.id)
+            if entity.idle and entity.state is None:  # it may have got one since it was last on disk
                 self._state.drop_entity(found.id)
                 changes.delete_entity(found.id)
                 removed += 1
+            else:
+                self._state.rest(entity)
         return removed
 
     def _shown(self, entity: Entity, *, state: bool) -> pb.EntityMetadata:

@@ -70,12 +70,11 @@ class Instances:
     async def query_instances(self, query: pb.InstanceQuery) -> pb.QueryInstancesResponse:
         """Return one page of the instances that match, oldest first."""
         await self._state.writer.durable()
-        found, token = self._queries.page(query)
-        states = [
-            shown(instance, self._state.reader.payloads(instance.id) if query.fetchInputsAndOutputs else {})
-            for instance in found
-        ]
-        return pb.QueryInstancesResponse(orchestrationState=states, continuationToken=text(token))
+
+        def show(instance: Instance) -> pb.OrchestrationState:
+            return shown(instance, self._state.reader.payloads(instance.id) if query.fetchInputsAndOutputs else {})
+
+        return self._queries.page(query, show)
 
     async def list_instance_ids(self, request: pb.ListInstanceIdsRequest) -> pb.ListInstanceIdsResponse:
         """Return one page of the ids of instances that are over, by the time they ended."""
@@ -134,11 +133,13 @@ class Instances:
         await self._state.durably(lambda changes: self._rewind.begin(changes, instance, reason))
 
     async def restart(self, request: pb.RestartInstanceRequest) -> str:
-        """Run an instance that is over again with its input."""
+        """Run an instance again with its input, under its own id only once it is over."""
         await self._state.writer.durable()
         instance = self._known(request.instanceId)
-        if instance.status not in TERMINAL:
-            raise InstanceStateError(f"Orchestration instance {instance.id!r} is not over yet.")
+        if instance.status not in TERMINAL and not request.restartWithNewInstanceId:
+            raise InstanceStateError(
+                f"Orchestration instance {instance.id!r} is not over yet; wait for that, or restart with a new id."
+            )
         again = pb.CreateInstanceRequest(
             instanceId="" if request.restartWithNewInstanceId else instance.id,
             name=instance.name,

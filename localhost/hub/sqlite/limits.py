@@ -17,6 +17,9 @@ GRPC_MESSAGE = 4 * 1024 * 1024
 HISTORY_CACHE_BYTES = 64 * 1024 * 1024
 ENTITY_CACHE = 10_000
 PAGE = 1_000
+# However many a client asks for: it takes 4 MiB a message unless told otherwise, and goes on with the token.
+MOST_IN_PAGE = 20_000
+PAGE_BYTES = 2 * 1024 * 1024
 
 # By these words a failure is known for one of work that was given up, also when an orchestrator passed it on.
 POISONED = "PoisonedWorkItem"

@@ -3,15 +3,16 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 from google.protobuf import timestamp_pb2, wrappers_pb2
+from google.protobuf.message import Message
 
 from localhost.hub.interface import InvalidRequestError
 from localhost.hub.sqlite import limits
 from localhost.hub.sqlite.changes import Changes
-from localhost.hub.sqlite.records import Instance, micros
+from localhost.hub.sqlite.records import Instance, micros, text
 from localhost.hub.sqlite.state import State
 
 _HIGHEST = "\U0010ffff"
@@ -61,23 +62,46 @@ class Where:
         return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
 
+def page_size(asked: int) -> int:
+    """Return how many a page may have at most."""
+    return min(asked, limits.MOST_IN_PAGE) if asked > 0 else limits.PAGE
+
+
+def fitting[Shown: Message](found: Iterable[Shown]) -> list[Shown]:
+    """Return the first of ``found`` that fit into one message, and at least one."""
+    page: list[Shown] = []
+    size = 0
+    for one in found:
+        size += one.ByteSize()
+        if page and size > limits.PAGE_BYTES:
+            break
+        page.append(one)
+    return page
+
+
 class InstanceQueries:
     """Finds and purges instances on disk."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def page(self, query: pb.InstanceQuery) -> tuple[list[Instance], str | None]:
-        """Return one page in order of creation, and the token of the next."""
+    def page(
+        self, query: pb.InstanceQuery, show: Callable[[Instance], pb.OrchestrationState]
+    ) -> pb.QueryInstancesResponse:
+        """Return one page in order of creation, as far as it fits into one message."""
         where = Where()
         where.status(query.runtimeStatus)
         where.times("created", query, "createdTimeFrom", "createdTimeTo")
         where.prefix(query.instanceIdPrefix.value)
         where.after("created", query.continuationToken.value)
-        size = query.maxInstanceCount if query.maxInstanceCount > 0 else limits.PAGE
+        size = page_size(query.maxInstanceCount)
         found = self._state.reader.instances(f"{where} ORDER BY created, id LIMIT ?", [*where.values, size + 1])
-        page = found[:size]
-        return page, f"{page[-1].created}|{page[-1].id}" if len(found) > size else None
+        states = fitting(show(instance) for instance in found[:size])
+        token = None
+        if len(found) > len(states):
+            last = found[len(states) - 1]
+            token = f"{last.created}|{last.id}"
+        return pb.QueryInstancesResponse(orchestrationState=states, continuationToken=text(token))
 
     def ended(self, request: pb.ListInstanceIdsRequest) -> tuple[list[str], str | None]:
         """Return one page of ids in order of completion, and the token of the next."""
@@ -86,7 +110,7 @@ class InstanceQueries:
         where.status(request.runtimeStatus)
         where.times("completed", request, "completedTimeFrom", "completedTimeTo")
         where.after("completed", request.lastInstanceKey.value)
-        size = request.pageSize if request.pageSize > 0 else limits.PAGE
+        size = page_size(request.pageSize)
         rows = self._state.reader.rows(
             f"SELECT id, completed FROM instances {where} ORDER BY completed, id LIMIT ?",  # noqa: S608  # fixed texts
             [*where.values, size + 1],
@@ -132,20 +156,24 @@ class InstanceQueries:
 
     async def _forget(self, ids: list[str], *, recursive: bool) -> int:
         def forget(changes: Changes) -> int:
-            return sum(self._forget_one(changes, instance_id, recursive=recursive) for instance_id in ids)
+            return self._forget_family(changes, ids, recursive=recursive)
 
         deleted = await self._state.durably(forget)
         for instance_id in ids:
             self._state.tell(instance_id)
         return deleted
 
-    def _forget_one(self, changes: Changes, instance_id: str, *, recursive: bool) -> int:
-        instance = self._state.find(instance_id)
-        if instance is None or instance.completed is None:
-            return 0
-        deleted = 1
-        if recursive:
-            children = self._state.reader.rows("SELECT id FROM instances WHERE parent_id=?", [instance_id])
-            deleted += sum(self._forget_one(changes, child, recursive=True) for (child,) in children)
-        changes.delete_instance(instance_id)
-        return deleted
+    def _forget_family(self, changes: Changes, ids: list[str], *, recursive: bool) -> int:
+        """Forget instances, each once: what is read meanwhile still has them all."""
+        forgotten: set[str] = set()
+        family = list(ids)
+        for instance_id in family:
+            instance = None if instance_id in forgotten else self._state.find(instance_id)
+            if instance is None or instance.completed is None:
+                continue
+            forgotten.add(instance_id)
+            changes.delete_instance(instance_id)
+            if recursive:
+                children = self._state.reader.rows("SELECT id FROM instances WHERE parent_id=?", [instance_id])
+                family += [child for (child,) in children]
+        return len(forgotten)
