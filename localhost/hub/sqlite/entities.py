@@ -134,7 +134,8 @@ class Entities:
 
     def _release(self, changes: Changes, entity: Entity) -> None:
         held = self._state.locked.get(entity.lock_owner or "", set())
-        held.discard(entity.id)
+        if not any(m[1].entityLockRequested.parentInstanceId.value == entity.lock_owner for m in entity.queue):
+            held.discard(entity.id)
         if not held:
             self._state.locked.pop(entity.lock_owner or "", None)
         entity.lock_section = entity.lock_owner = None

@@ -68,7 +68,9 @@ class Lifecycle:
     def _replace(self, changes: Changes, existing: Instance) -> None:
         if existing.completed is None:
             self._clear(changes, existing)
+            existing.status = pb.ORCHESTRATION_STATUS_TERMINATED
             existing.completed = now()
+            self._tell_parent(changes, existing, None)
         self._state.disown(existing)
         changes.delete_instance(existing.id)
 
@@ -138,16 +140,20 @@ class Lifecycle:
 
     def terminate(self, changes: Changes, instance: Instance, output: str | None, *, recursive: bool) -> None:
         """Terminate an instance, and its live sub-orchestrations if ``recursive``."""
-        if instance.completed is not None:
-            return
-        children = self._state.children.get(instance.id, set()) if recursive else set[str]()
-        for child in [self._state.instances[child_id] for child_id in sorted(children)]:
-            self.terminate(changes, child, output, recursive=True)
-        if instance.completed is None:
+        family = {instance.id: instance} if instance.completed is None else {}
+        generation = list(family)
+        while recursive and generation:
+            # An id that was used again may be among its own descendants.
+            generation = [child for one in generation for child in sorted(self._state.children.get(one, ()))]
+            generation = [
+                one for one in generation if self._state.instances[one].completed is None and one not in family
+            ]
+            family.update((one, self._state.instances[one]) for one in generation)
+        for one in reversed(family.values()):
             terminated = pb.ExecutionTerminatedEvent(input=text(output), recurse=recursive)
             status = pb.ORCHESTRATION_STATUS_TERMINATED
             because = [events.timed(executionTerminated=terminated)]
-            self.end(changes, instance, status, output=output, because=because)
+            self.end(changes, one, status, output=output, because=because)
 
     def renew(self, changes: Changes, instance: Instance, action: pb.CompleteOrchestrationAction) -> None:
         """Continue as new: an empty history, the events that were carried over, and then those that arrived since."""

@@ -232,9 +232,10 @@ class State:
         """Forget an instance that is over, once that is on disk."""
         if instance.completed is None:
             return  # rewound meanwhile
-        if self.instances.get(instance.id) is instance:
-            del self.instances[instance.id]
         self._uncache(instance)
+        if self.instances.get(instance.id) is not instance:
+            return  # its id is another's by now, and so may be its place among its parent's children
+        del self.instances[instance.id]
         if instance.parent is not None:
             siblings = self.children.get(instance.parent.instance_id, set())
             siblings.discard(instance.id)
