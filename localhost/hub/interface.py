@@ -97,8 +97,11 @@ class WorkSource(Protocol):
         """Commit an entity's new state, its results and the signals it sent."""
         ...
 
-    async def abandon(self, kind: WorkKind, token: str) -> None:
-        """Give an item back untouched, to be handed out again."""
+    async def abandon(self, kind: WorkKind, token: str, *, declined: bool = False) -> None:
+        """Give an item back untouched, to be handed out again.
+
+        What was ``declined`` is well, and for another worker; anything else may be what its worker died of.
+        """
         ...
 
 

@@ -74,7 +74,7 @@ class MemoryHub:
         """Commit an entity's batch."""
         self._call(self._backend.CompleteEntityTask, result)
 
-    async def abandon(self, kind: WorkKind, token: str) -> None:
+    async def abandon(self, kind: WorkKind, token: str, *, declined: bool = False) -> None:  # noqa: ARG002  # it counts nothing
         """Give an item back untouched."""
         match kind:
             case "activity":

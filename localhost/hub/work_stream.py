@@ -108,9 +108,9 @@ class WorkStreams:
         await self._hub.complete_entity(result)
 
     async def abandon(self, kind: WorkKind, token: str) -> None:
-        """Take back what a worker does not want."""
+        """Take back what a worker does not want: that it says so shows that it did not die of it."""
         self.answered(kind, token)
-        await self._hub.abandon(kind, token)
+        await self._hub.abandon(kind, token, declined=True)
 
 
 def _wishes(request: pb.GetWorkItemsRequest) -> dict[WorkKind, Wanted]:

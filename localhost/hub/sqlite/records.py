@@ -52,6 +52,7 @@ class Instance:
     pace: float = 0.0  # seconds that its last step took
     queued: bool = False
     held: bool = False  # until its scheduled start
+    declined: int = 0  # by workers of other versions, since its last step
     suspect: bool = False  # it may have been out when the process died
     sequence: int = 0  # of the last change, to know when it is on disk
 

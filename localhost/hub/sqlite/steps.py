@@ -2,6 +2,7 @@
 
 import logging
 import time
+from uuid import uuid4
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
@@ -32,7 +33,7 @@ class Steps:
         assert isinstance(instance, Instance)  # noqa: S101  # the token says so
         instance.token = None
         instance.pace = time.monotonic() - dispatch.since
-        instance.attempts = 0
+        instance.attempts = instance.declined = 0
         instance.suspect = False
         instance.updated = now()
         seen = {message_id for message_id, _ in dispatch.inbox}
@@ -178,7 +179,7 @@ class Steps:
         self, changes: Changes, instance: Instance, task_id: int, child: pb.CreateSubOrchestrationAction
     ) -> pb.HistoryEvent:
         created = pb.SubOrchestrationInstanceCreatedEvent(
-            instanceId=child.instanceId,
+            instanceId=child.instanceId or uuid4().hex,
             name=child.name,
             version=child.version if child.HasField("version") else None,
             input=child.input if child.HasField("input") else None,

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 # What comes back unanswered is handed out again at once, then after growing pauses.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 30.0
+# A step that a worker declines for its version waits for another worker, as long as that takes.
+LONGEST_PAUSE_OF_DECLINED = 2.0
 DISK_PAUSE = 0.5
 _ITEMS: dict[WorkKind, type[Instance | Activity | Entity]] = {
     "orchestration": Instance, "activity": Activity, "entity": Entity
@@ -228,17 +230,22 @@ class Work:
         except HubError as error:
             log.warning("An entity could not start an orchestration: %s", error)
 
-    async def abandon(self, kind: WorkKind, token: str) -> None:
+    async def abandon(self, kind: WorkKind, token: str, *, declined: bool = False) -> None:
         """Give an item back untouched, to be handed out again: at once the first time, later when it goes on."""
         dispatch = self._state.redeem(token, _ITEMS[kind])
         if dispatch is None:
             return
         item, epoch = dispatch.item, self._state.epoch
-        item.suspect = True
-        if item.attempts == 0:
+        if declined and isinstance(item, Instance):
+            item.declined += 1
+            times, longest = item.declined - 1, LONGEST_PAUSE_OF_DECLINED
+        else:
+            item.suspect = True
+            times, longest = item.attempts, LONGEST_PAUSE
+        if times == 0:
             self._return(item, token, epoch)
         else:
-            pause = min(FIRST_PAUSE * 2 ** (item.attempts - 1), LONGEST_PAUSE)
+            pause = min(FIRST_PAUSE * 2 ** min(times - 1, 16), longest)
             asyncio.get_running_loop().call_later(pause, self._return, item, token, epoch)
 
     def _return(self, item: Instance | Activity | Entity, token: str, epoch: int) -> None:

@@ -114,6 +114,38 @@ async def test_operations_without_a_result_are_done_again(hub):
     assert (await batch(hub)).operations == ["b"]
 
 
+async def test_cleaning_leaves_a_state_that_is_on_its_way_to_disk(hub, crash, monkeypatch):
+    """The row was still empty, so the entity was removed after its first state was written."""
+    await signalled(hub)
+    taken = await batch(hub)
+    writer = hub._state.writer
+    durable = writer.durable
+
+    async def and_then(sequence=None):
+        monkeypatch.setattr(writer, "durable", durable)
+        await durable(sequence)
+        answering.append(asyncio.create_task(taken.reply("1")))
+        await asyncio.sleep(0)
+
+    answering = []
+    monkeypatch.setattr(writer, "durable", and_then)
+    cleaned = await hub.clean_entities(pb.CleanEntityStorageRequest(removeEmptyEntities=True))
+    await asyncio.gather(*answering)
+    assert cleaned.emptyEntitiesRemoved == 0
+    async with crash() as after:
+        assert (await entity(after)).serializedState.value == "1"
+
+
+async def test_a_lock_that_was_asked_for_twice_ends_with_its_holder(hub):
+    """Released once, the second was not known to be his."""
+    await begun(hub, "one", lock(1, "a", E), lock(2, "b", E))
+    await (await step(hub)).reply(unlock(3, "a", E))
+    await (await step(hub)).reply()
+    assert (await entity(hub)).lockedBy.value == "one"
+    await terminated(hub)
+    assert not (await entity(hub)).HasField("lockedBy")
+
+
 async def test_an_entity_signals_another(hub, crash):
     await signalled(hub)
     await (await batch(hub)).reply("1", sends("@e@2", "hi"))

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
@@ -13,6 +14,7 @@ from hub_harness.by_hand import (
     SUSPENDED,
     TERMINATED,
     activity,
+    batch,
     begun,
     child,
     complete,
@@ -107,6 +109,19 @@ async def test_a_policy_may_replace_a_live_instance_with_all_it_has(hub, crash):
             await taken.reply()
             await (await activity(current)).reply()
             assert await nothing(current, "orchestration")
+
+
+async def test_a_parent_learns_that_its_live_child_was_replaced(hub):
+    """It waited for ever."""
+    await begun(hub, "one", child(1))
+    request = pb.CreateInstanceRequest(instanceId="child", name="g")
+    request.orchestrationIdReusePolicy.replaceableStatus.append(PENDING)
+    await hub.start_instance(request)
+    steps = {taken.instance: taken for taken in [await step(hub), await step(hub)]}
+    [news] = steps["one"].news
+    assert news.subOrchestrationInstanceFailed.failureDetails.errorType == "OrchestrationTerminated"
+    await steps["child"].reply(complete())
+    assert (await state(hub, "child")).orchestrationStatus == COMPLETED
 
 
 async def test_one_of_many_starts_with_one_id_wins(hub):
@@ -279,6 +294,42 @@ async def test_ids_of_ended_instances_are_listed_in_order_of_their_end(hub):
     assert not second.HasField("lastInstanceKey")
 
 
+async def collected(query, of):
+    """Ask for page after page, and return everything with the sizes of the pages."""
+    found, sizes = [], []
+    while True:
+        response = await query()
+        sizes.append(response.ByteSize())
+        found += of(response)
+        if not response.HasField("continuationToken"):
+            return found, sizes
+        query.keywords["query"].continuationToken.value = response.continuationToken.value
+
+
+async def test_a_page_with_payloads_fits_into_a_message(hub):
+    """A client takes 4 MiB a message; a list of what is large failed as a whole, however it was asked for."""
+    for number in range(12):
+        await start(hub, f"i{number:02}", payload="x" * 700_000)
+    query = pb.InstanceQuery(maxInstanceCount=2**31 - 1, fetchInputsAndOutputs=True)
+    found, sizes = await collected(partial(hub.query_instances, query=query), lambda r: r.orchestrationState)
+    assert [one.instanceId for one in found] == [f"i{number:02}" for number in range(12)]
+    assert max(sizes) < 4 * 2**20
+    assert len(sizes) < 12
+
+
+async def test_a_page_of_entities_fits_into_a_message(hub):
+    for number in range(8):
+        await signalled(hub, f"@e@{number}")
+        await (await batch(hub)).reply("x" * 700_000)
+
+    async def page(query):
+        return await hub.query_entities(pb.QueryEntitiesRequest(query=query))
+
+    found, sizes = await collected(partial(page, query=pb.EntityQuery(includeState=True)), lambda r: r.entities)
+    assert [one.instanceId for one in found] == [f"@e@{number}" for number in range(8)]
+    assert max(sizes) < 4 * 2**20
+
+
 # Restarting
 
 
@@ -296,6 +347,16 @@ async def test_a_live_instance_is_not_restarted(hub):
     await start(hub)
     with pytest.raises(InstanceConflictError):
         await hub.restart(pb.RestartInstanceRequest(instanceId="one"))
+
+
+async def test_a_live_instance_may_be_run_a_second_time(hub):
+    """Under an id of its own (durabletask-dotnet RestartAsync)."""
+    await start(hub, payload="1")
+    again = await hub.restart(pb.RestartInstanceRequest(instanceId="one", restartWithNewInstanceId=True))
+    assert {one.instanceId: one.input.value for one in [await state(hub), await state(hub, again)]} == {
+        "one": "1",
+        again: "1",
+    }
 
 
 # Purging
@@ -342,6 +403,42 @@ async def test_purging_by_filter_takes_what_matches(hub):
     assert await ids(hub) == [["c", "p"]]
 
 
+@pytest.mark.parametrize(
+    "chosen", [{"purgeInstanceFilter": {}}, {"instanceBatch": {"instanceIds": ["one", "child"] * 2}}]
+)
+async def test_what_is_purged_twice_over_is_counted_once(hub, chosen):
+    """A sub-orchestration goes with its parent, and is chosen itself."""
+    await begun(hub, "one", child(1))
+    await (await step(hub)).reply(complete())
+    await (await step(hub)).reply(complete())
+    response = await hub.purge(pb.PurgeInstancesRequest(recursive=True, **chosen))
+    assert response.deletedInstanceCount == 2
+
+
+async def test_a_deep_family_is_terminated_and_purged_as_a_whole(hub):
+    depth = 1_000
+    await start(hub, "0")
+    for number in range(depth):
+        await (await step(hub)).reply(child(1, str(number + 1)))
+    await terminated(hub, "0", recursive=True)
+    assert {(await state(hub, str(number))).orchestrationStatus for number in (0, 500, depth)} == {TERMINATED}
+    response = await hub.purge(pb.PurgeInstancesRequest(instanceId="0", recursive=True))
+    assert response.deletedInstanceCount == depth + 1
+
+
+async def test_purging_a_family_that_is_its_own_descendant_comes_to_an_end(hub):
+    """An id that is over may be used again by what its first life started."""
+    await begun(hub, "one", child(1))
+    taken = await step(hub)
+    await terminated(hub)
+    await taken.reply(child(1, "one"))
+    await (await step(hub)).reply()
+    await terminated(hub, recursive=True)
+    assert {(await state(hub, name)).orchestrationStatus for name in ("one", "child")} == {TERMINATED}
+    response = await hub.purge(pb.PurgeInstancesRequest(instanceId="one", recursive=True))
+    assert response.deletedInstanceCount == 2
+
+
 async def test_purging_by_time(hub):
     await finished(hub)
     wanted = pb.PurgeInstanceFilter()
@@ -354,8 +451,8 @@ async def test_purging_by_time(hub):
 async def test_purging_a_list_of_ids(hub):
     for name in "abc":
         await finished(hub, name)
-    batch = pb.InstanceBatch(instanceIds=["a", "c", "unknown"])
-    assert (await hub.purge(pb.PurgeInstancesRequest(instanceBatch=batch))).deletedInstanceCount == 2
+    wanted = pb.InstanceBatch(instanceIds=["a", "c", "unknown"])
+    assert (await hub.purge(pb.PurgeInstancesRequest(instanceBatch=wanted))).deletedInstanceCount == 2
     assert await ids(hub) == [["b"]]
 
 

@@ -22,6 +22,7 @@ from hub_harness.by_hand import (
     terminated,
     timer,
 )
+from hub_harness.served import served, stub_of
 
 from localhost.hub.sqlite import limits, work, writer
 
@@ -221,3 +222,14 @@ async def everything(hub):
                 await asyncio.wait({taking})
                 return out
         out.append(taking.result())
+
+
+async def test_a_step_that_workers_decline_waits_for_one_of_its_version(hub):
+    """A worker that rejects versions gives such steps back, well; after ten times the instance was failed."""
+    await start(hub)
+    async with served(hub) as address, stub_of(address) as stub:
+        for _ in range(limits.MAX_ATTEMPTS + 2):
+            token = (await step(hub)).item.completionToken
+            await stub.AbandonTaskOrchestratorWorkItem(pb.AbandonOrchestrationTaskRequest(completionToken=token))
+    await (await step(hub)).reply(complete("1"))
+    assert (await state(hub)).output.value == "1"

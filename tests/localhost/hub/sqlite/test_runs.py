@@ -1,5 +1,7 @@
 """Continuing as new, sub-orchestrations, suspension and rewinding."""
 
+import asyncio
+
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
 from durabletask.internal import helpers
@@ -29,6 +31,7 @@ from hub_harness.by_hand import (
 )
 
 from localhost.hub.interface import InstanceConflictError, UnknownInstanceError
+from localhost.hub.sqlite import writer
 
 
 def inputs(taken):
@@ -206,6 +209,26 @@ async def test_termination_reaches_descendants_only_when_recursive(hub, recursiv
     assert (await state(hub)).orchestrationStatus == TERMINATED
     assert (await state(hub, "child")).orchestrationStatus == expected
     assert (await state(hub, "grandchild")).orchestrationStatus == expected
+
+
+async def test_termination_reaches_a_child_that_got_its_id_from_the_one_before(hub, monkeypatch):
+    """The end of the first, when it was on disk, took the second out of its parent's children."""
+    monkeypatch.setattr(writer, "FEW", -1)  # the disk is waited for in a thread
+    await begun(hub, "one", child(1))
+    taken = await step(hub)
+    ending = asyncio.create_task(taken.reply(complete()))
+    second = asyncio.create_task((await step(hub)).reply(child(2)))
+    await asyncio.gather(ending, second)
+    await (await step(hub)).reply()
+    await terminated(hub, recursive=True)
+    assert (await state(hub, "child")).orchestrationStatus == TERMINATED
+
+
+async def test_a_child_without_an_id_is_known_by_the_one_that_it_got(hub):
+    await begun(hub, "one", child(1, ""))
+    made = (await step(hub)).instance
+    [created] = [e for e in await hub.history("one") if e.HasField("subOrchestrationInstanceCreated")]
+    assert created.subOrchestrationInstanceCreated.instanceId == made
 
 
 async def test_an_orchestration_terminates_another(hub):
