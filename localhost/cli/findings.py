@@ -19,6 +19,8 @@ WORK = {
     "timers": "timers",
     "operations": "operations on entities",
 }
+LAST_SECOND = 253_402_300_799
+"""Of the year 9999; what a wounded row says may be later."""
 
 
 class Wording:
@@ -109,4 +111,4 @@ def _host(report: Report) -> str:
 
 
 def _time(micros: int) -> str:
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(min(max(micros // 1_000_000, 0), LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

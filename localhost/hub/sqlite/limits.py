@@ -83,6 +83,16 @@ def poisoned(what: str, size: int = 0) -> pb.TaskFailureDetails:
     )
 
 
+def unreadable(instance_id: str) -> pb.TaskFailureDetails:
+    """Say that a history is damaged, of which nothing can be made any more."""
+    return pb.TaskFailureDetails(
+        errorType="HistoryUnreadable",
+        errorMessage=f"The history of orchestration {instance_id!r} is damaged. Restore the task hub from a backup, or "
+        "run it again with its input.",
+        isNonRetriable=True,
+    )
+
+
 def cut(details: pb.TaskFailureDetails) -> pb.TaskFailureDetails:
     """Return ``details`` with texts of bounded length, causes included."""
     result = pb.TaskFailureDetails()

@@ -10,6 +10,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 
 from localhost.hub.sqlite import schema
 from localhost.hub.sqlite.records import Activity, Entity, Instance, Parent
+from localhost.hub.sqlite.timers import Timer
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +86,10 @@ class Reader:
         rows = self.rows("SELECT id, instance, run, request, attempts FROM activities ORDER BY id")
         return [Activity(row[0], row[1], row[2], pb.ActivityRequest.FromString(row[3]), row[4]) for row in rows]
 
-    def timers(self) -> list[tuple[int, int, str, str, int, pb.HistoryEvent | None]]:
-        """Return id, due time, kind, target, run and event of every timer."""
+    def timers(self) -> list[Timer]:
+        """Return every timer."""
         rows = self.rows("SELECT id, due, kind, target, run, event FROM timers ORDER BY id")
-        return [(*row[:5], None if row[5] is None else pb.HistoryEvent.FromString(row[5])) for row in rows]
+        return [_timer(*row) for row in rows]
 
     def next_numbers(self) -> tuple[int, int]:
         """Return an id above every message's, and a number above every run's."""
@@ -105,6 +106,14 @@ class Reader:
     def clean_stop(self) -> bool:
         """Whether the last host that had the hub closed it in good order."""
         return self.rows("SELECT value FROM meta WHERE key='stopped'") == [(1,)]
+
+
+def _timer(key: int, due: int, kind: str, target: str, run: int, event: bytes | None) -> Timer:
+    if kind not in ("timer", "start", "signal"):
+        raise ValueError(f"a timer of the unknown kind {kind!r}")
+    if not isinstance(due, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # a column may hold anything
+        raise TypeError(f"a timer that is due at {due!r}")
+    return Timer(key, due, kind, target, run, None if event is None else pb.HistoryEvent.FromString(event))
 
 
 def _instance(row: tuple[Any, ...]) -> Instance:

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from localhost.hub.interface import HubError
 
 VERSION = 1
@@ -46,6 +48,10 @@ CREATE TABLE entities(
 CREATE TABLE operations(id INTEGER PRIMARY KEY, entity TEXT NOT NULL, event BLOB NOT NULL);
 """
 _NAMES = frozenset(re.findall(r"CREATE TABLE (\w+)", TABLES))
+
+
+NO_SENSE = (DecodeError, ValueError, TypeError)
+"""What is raised where a row is not what a host writes."""
 
 
 class HubFileError(HubError):
@@ -222,6 +228,13 @@ def unreadable(path: Path, error: sqlite3.Error) -> HubFileError:
         return HubFileError(f"Task hub {str(path)!r} is damaged: {error}. Restore it from a backup.")
     hint = " Look who owns it, and who may write to its folder." if name.startswith("SQLITE_CANTOPEN") else ""
     return HubFileError(f"Task hub {str(path)!r} cannot be opened: {error}.{hint}")
+
+
+def unreadable_row(path: Path, error: Exception) -> HubFileError:
+    """Say that a row of a sound file makes no sense."""
+    return HubFileError(
+        f"Task hub {str(path)!r} is damaged: it holds a row that no host wrote ({error}). Restore it from a backup."
+    )
 
 
 def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:

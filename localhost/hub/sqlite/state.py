@@ -7,6 +7,7 @@ asked is told when it is there. Instances that are over are forgotten as soon as
 import asyncio
 import itertools
 import logging
+import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -79,11 +80,26 @@ class State:
         )
         self._forget_everything()  # of an earlier opening
         killed = not self.reader.clean_stop()
-        self._load(suspect=killed)
+        try:
+            self._load(suspect=killed)
+        except BaseException as error:
+            self._give_up()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise schema.unreadable(self.path, error) from error
+            if isinstance(error, schema.NO_SENSE):
+                raise schema.unreadable_row(self.path, error) from error
+            raise
         self._wary_until = time.monotonic() + WARY_SECONDS if killed else 0.0
         self._open = True
         with self.change() as changes:
             changes.set_meta("stopped", 0)
+
+    def _give_up(self) -> None:
+        """Let go of a file that could be opened and not be read."""
+        self._forget_everything()
+        self.reader.close()
+        self.writer.discard()
+        self._lock.release()
 
     @property
     def wary(self) -> bool:
@@ -173,8 +189,8 @@ class State:
             if event.HasField("entityLockRequested"):
                 owner = event.entityLockRequested.parentInstanceId.value
                 self.locked.setdefault(owner, set()).add(entity_id)
-        for row in self.reader.timers():
-            self._wait_for(Timer(row[0], row[1], _kind(row[2]), *row[3:]))
+        for timer in self.reader.timers():
+            self._wait_for(timer)
         for activity in self.reader.activities():
             activity.suspect = suspect
             self.gathering.scheduled(activity.run)
@@ -402,9 +418,3 @@ class Change:
         elif isinstance(error, Exception) and not isinstance(error, HubError):
             log.error("A change to the hub failed halfway and is taken back.", exc_info=error)
             self._writer.abort()
-
-
-def _kind(text: str) -> TimerKind:
-    if text not in ("timer", "start", "signal"):
-        raise HubError(f"The hub's file holds a timer of the unknown kind {text!r}.")
-    return text

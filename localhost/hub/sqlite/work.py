@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+from google.protobuf.message import DecodeError
 
 from localhost.hub.interface import HubError, StorageError, Wanted, WorkKind
 from localhost.hub.sqlite import events, limits
@@ -93,9 +94,7 @@ class Work:
             return None
         instance.queued = False
         if not allowed:
-            details = limits.poisoned(f"A step of orchestration {instance.id!r}", instance.size)
-            status = pb.ORCHESTRATION_STATUS_FAILED
-            await self._state.durably(lambda c: self._lifecycle.end(c, instance, status, failure=details))
+            await self._fail(instance, limits.poisoned(f"A step of orchestration {instance.id!r}", instance.size))
             return None
         inbox = list(instance.inbox)
         if not inbox:
@@ -114,8 +113,16 @@ class Work:
         request = pb.OrchestratorRequest(
             instanceId=instance.id, executionId=text(instance.execution_id), newEvents=news
         )
-        item.orchestratorRequest.MergeFromString(history + request.SerializeToString())
+        try:
+            item.orchestratorRequest.MergeFromString(history + request.SerializeToString())
+        except DecodeError:  # it ends; whoever takes work must not
+            await self._fail(instance, limits.unreadable(instance.id))
+            return None
         return item
+
+    async def _fail(self, instance: Instance, details: pb.TaskFailureDetails) -> None:
+        status = pb.ORCHESTRATION_STATUS_FAILED
+        await self._state.durably(lambda c: self._lifecycle.end(c, instance, status, failure=details))
 
     async def _hand_out_activity(self, activity: Activity, epoch: int) -> pb.WorkItem | None:
         try:

@@ -118,6 +118,13 @@ class Writer:
         self._connection.close()
         self._log.close()
 
+    def discard(self) -> None:
+        """Close at once; nothing has been submitted."""
+        self._orders.put(None)
+        self._thread.join()
+        self._connection.close()
+        self._log.close()
+
     def _begin_or_linger(self) -> None:
         """Commit at once when nothing else is to be expected, else give it a moment to come along."""
         self._scheduled = False

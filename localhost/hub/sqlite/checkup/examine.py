@@ -15,6 +15,7 @@ from localhost.hub.sqlite.checkup.oversized import files, oversized
 from localhost.hub.sqlite.checkup.poisoned import poisoned
 from localhost.hub.sqlite.checkup.snapshot import Snapshot
 from localhost.hub.sqlite.checkup.stuck import stuck
+from localhost.hub.sqlite.reader import Reader
 
 _LOG_HEADER = 32
 _FRAME_HEADER = 24
@@ -37,9 +38,27 @@ def examine(path: Path) -> Report:
         with closing(schema.open_reader(path)) as connection:
             schema.refuse_foreign(path, connection)
             schema.refuse_damaged(path, connection)
+            _read_as_a_host(path)
             return _report(path, connection)
     except sqlite3.DatabaseError as error:
         raise schema.unreadable(path, error) from error
+    except schema.NO_SENSE as error:
+        raise schema.unreadable_row(path, error) from error
+
+
+def _read_as_a_host(path: Path) -> None:
+    """Read whatever a host reads when it opens the hub: what stops that is worth knowing before."""
+    reader = Reader(path)
+    try:
+        reader.instances("WHERE completed IS NULL")
+        reader.entities("WHERE lock_section IS NOT NULL")
+        reader.activities()
+        reader.timers()
+        for table in ("inbox", "operations"):
+            for _message in reader.messages(table):
+                pass
+    finally:
+        reader.close()
 
 
 def _report(path: Path, connection: sqlite3.Connection) -> Report:

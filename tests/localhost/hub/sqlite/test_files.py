@@ -1,5 +1,6 @@
 """Files that are not what a hub expects are refused, and left as they were."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -7,9 +8,10 @@ import struct
 from contextlib import closing
 
 import pytest
-from hub_harness.by_hand import finished, state
+from hub_harness.by_hand import begun, call, finished, raised, schedule, start, state, step, timer
 
 from localhost.hub.sqlite import schema
+from localhost.hub.sqlite.checkup.examine import examine
 from localhost.hub.sqlite.hub import SqliteHub
 from localhost.hub.sqlite.schema import HubFileError
 
@@ -134,3 +136,61 @@ async def test_who_has_a_hub_can_be_asked_without_being_in_the_way(hub, tmp_path
     (tmp_path / "hub.db.lock").write_text(" 4194304999")
     assert schema.holder(tmp_path / "hub.db") is None
     assert schema.holder(tmp_path / "none.db") is None
+
+
+WOUNDS = {
+    "a message": "UPDATE inbox SET event=x'ffffffff'",
+    "a message that is text": "UPDATE inbox SET event='abc'",
+    "an operation": "UPDATE operations SET event=x'ffffffff'",
+    "an activity": "UPDATE activities SET request=x'ffffffff'",
+    "a timer": "UPDATE timers SET event=x'ffffffff'",
+    "a timer's kind": "UPDATE timers SET kind='nonsense'",
+    "a timer's time": "UPDATE timers SET due='soon'",
+    "tags": "UPDATE instances SET tags='{'",
+    "a name": "UPDATE instances SET name=CAST(x'ff' AS TEXT)",
+    "a column": "ALTER TABLE instances DROP COLUMN trace",
+}
+
+
+@pytest.mark.parametrize("wound", WOUNDS)
+async def test_a_row_that_no_host_wrote_is_told_in_a_sentence(tmp_path, wound):
+    """By the host, which lets go of the file, and by who examines it; both ended with a traceback."""
+    path = tmp_path / "hub.db"
+    hub = SqliteHub(path)
+    await hub.start()
+    await begun(hub, "one", schedule(1), timer(2, 1_000), call(3))
+    await raised(hub)
+    await hub.stop()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(WOUNDS[wound])
+    await refused(path, r"damaged|cannot be opened")
+    with pytest.raises(HubFileError, match=r"damaged|cannot be opened"):
+        examine(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for table in ("timers", "inbox", "operations", "activities"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("DELETE FROM instances")
+    if wound != "a column":
+        await hub.start()  # the file that was refused is not held
+        await hub.stop()
+
+
+async def test_a_history_that_cannot_be_read_ends_its_instance_alone(tmp_path):
+    """Whoever took it died of it, and took nothing any more."""
+    path = tmp_path / "hub.db"
+    hub = SqliteHub(path)
+    await hub.start()
+    await begun(hub)
+    await raised(hub)
+    await hub.stop()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE history SET events=x'ffffffff'")
+    await hub.start()
+    try:
+        taking = asyncio.create_task(step(hub))
+        await hub.wait_for_instance("one", "completed", payloads=False)
+        assert (await state(hub)).failureDetails.errorType == "HistoryUnreadable"
+        await start(hub, "two")
+        assert (await taking).instance == "two"
+    finally:
+        await hub.stop()
