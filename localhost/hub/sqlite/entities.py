@@ -208,8 +208,12 @@ class Entities:
             return
         called = event.entityOperationCalled
         caller = self._state.instances.get(called.parentInstanceId.value)
-        # The caller may have begun a new life since; that one has not asked.
-        if caller is None or (called.parentExecutionId.value not in ("", caller.execution_id)):
+        # The caller may be over, or have begun a new life since; that one has not asked.
+        if (
+            caller is None
+            or caller.completed is not None
+            or (called.parentExecutionId.value not in ("", caller.execution_id))
+        ):
             return
         if result.HasField("failure"):
             failed = pb.EntityOperationFailedEvent(

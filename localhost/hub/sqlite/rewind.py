@@ -96,7 +96,7 @@ class Rewind:
         reason: str | None,
     ) -> None:
         child = self._state.find(created.instanceId)
-        if child is None:
+        if child is None or child.parent is None or child.parent.instance_id != instance.id:  # the id is another's now
             self._steps().start_child(changes, instance, task_id, created)
             return
         child.parent = Parent(instance.id, instance.run, task_id)

@@ -29,7 +29,7 @@ from hub_harness.by_hand import (
     unlock,
 )
 
-from localhost.hub.sqlite import limits, work
+from localhost.hub.sqlite import limits, work, writer
 
 E = "@e@1"
 
@@ -95,6 +95,18 @@ async def test_an_answer_is_nothing_to_a_later_run_of_the_caller(hub):
     assert (await step(hub)).kinds == ["executionStarted"]
 
 
+async def test_an_answer_to_a_caller_that_is_just_over_goes_nowhere(hub, crash, monkeypatch):
+    """It was kept for an instance that was over, and met whoever had its id next."""
+    monkeypatch.setattr(writer, "FEW", -1)  # the disk is waited for in a thread
+    await begun(hub, "one", call(1))
+    taken = await batch(hub)
+    await asyncio.gather(terminated(hub), taken.reply("1"))
+    assert hub._state.reader.rows("SELECT * FROM inbox") == []
+    await start(hub)
+    async with crash() as after:
+        assert (await step(after)).kinds == ["executionStarted"]
+
+
 async def test_what_arrives_during_a_batch_makes_the_next_one(hub):
     await signalled(hub, operation="a")
     first = await batch(hub)
@@ -118,17 +130,17 @@ async def test_cleaning_leaves_a_state_that_is_on_its_way_to_disk(hub, crash, mo
     """The row was still empty, so the entity was removed after its first state was written."""
     await signalled(hub)
     taken = await batch(hub)
-    writer = hub._state.writer
-    durable = writer.durable
+    disk = hub._state.writer
+    durable = disk.durable
 
     async def and_then(sequence=None):
-        monkeypatch.setattr(writer, "durable", durable)
+        monkeypatch.setattr(disk, "durable", durable)
         await durable(sequence)
         answering.append(asyncio.create_task(taken.reply("1")))
         await asyncio.sleep(0)
 
     answering = []
-    monkeypatch.setattr(writer, "durable", and_then)
+    monkeypatch.setattr(disk, "durable", and_then)
     cleaned = await hub.clean_entities(pb.CleanEntityStorageRequest(removeEmptyEntities=True))
     await asyncio.gather(*answering)
     assert cleaned.emptyEntitiesRemoved == 0

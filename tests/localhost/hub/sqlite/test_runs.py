@@ -505,3 +505,19 @@ async def test_a_failed_instance_says_why(hub, crash):
     async with crash() as after:
         found = await state(after)
         assert (found.orchestrationStatus, found.failureDetails.errorMessage) == (FAILED, "because")
+
+
+async def test_a_rewind_leaves_a_child_alone_whose_id_is_anothers_now(hub):
+    """It took the other's instance for its own, and a later termination of its parent failed for it."""
+    await begun(hub, "one", child(1))
+    await (await step(hub)).reply(fail())
+    await (await step(hub)).reply(fail())
+    await begun(hub, "other", child(1))
+    await (await step(hub)).reply()
+    await hub.rewind(pb.RewindInstanceRequest(instanceId="one"))
+    rewinding = await step(hub)
+    await rewinding.reply(rewritten(rewinding))
+    await (await step(hub)).reply()
+    await terminated(hub, "other", recursive=True)
+    assert (await state(hub, "child")).orchestrationStatus == TERMINATED
+    assert (await state(hub, "child")).parentInstanceId.value == "other"
