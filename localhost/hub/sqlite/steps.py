@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import HubError
+from localhost.hub.interface import TERMINAL, HubError
 from localhost.hub.sqlite import events, limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
@@ -16,6 +16,8 @@ from localhost.hub.sqlite.rewind import Rewind
 from localhost.hub.sqlite.state import State
 
 log = logging.getLogger(__name__)
+
+_ENDINGS = TERMINAL | {pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW}
 
 
 class Steps:
@@ -89,6 +91,9 @@ class Steps:
             too_large = self._too_large(instance, history, response)
             return (too_large, []) if too_large is not None else (None, actions)
         ending = endings[-1]
+        if ending.orchestrationStatus not in _ENDINGS:
+            words = f"The worker ended the orchestration with status {ending.orchestrationStatus}, which is no end."
+            return _failed(pb.TaskFailureDetails(errorType="NoSuchEnd", errorMessage=words)), []
         if "NonDeterminis" in ending.failureDetails.errorType:
             return ending, []
         too_large = limits.payload_too_large(f"The output of orchestration {instance.id!r}", ending.result.value)

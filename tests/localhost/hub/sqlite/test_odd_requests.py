@@ -10,6 +10,7 @@ from google.protobuf import duration_pb2, timestamp_pb2, wrappers_pb2
 from google.protobuf.message_factory import GetMessageClass
 from hub_harness.by_hand import (
     COMPLETED,
+    FAILED,
     PENDING,
     activity,
     batch,
@@ -211,3 +212,10 @@ async def test_a_worker_that_stays_for_long_is_not_remembered_for_each_answer(hu
             await stub.CompleteOrchestratorTask(pb.OrchestratorResponse(completionToken=token, actions=[complete()]))
         assert [len(out.worker) for out in outs] == [0] * 20
         stream.cancel()
+
+
+@pytest.mark.parametrize("status", [pb.ORCHESTRATION_STATUS_RUNNING, PENDING, pb.ORCHESTRATION_STATUS_SUSPENDED, 99])
+async def test_an_orchestration_does_not_end_as_one_that_goes_on(hub, status):
+    """It was over, and shown as running for ever."""
+    await begun(hub, "one", complete(None, status))
+    assert (await state(hub)).orchestrationStatus == FAILED
