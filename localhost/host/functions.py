@@ -77,6 +77,14 @@ class Function:
         kinds = (str(b["type"]) for b in self.bindings)
         return sorted({kind for kind in kinds if kind.lower() not in _SERVED_BINDINGS})
 
+    @property
+    def refusal(self) -> str | None:
+        """Why this function cannot be called here, where it cannot: what it is given or gives would be lost."""
+        if not self.not_served:
+            return None
+        kinds = ", ".join(self.not_served)
+        return f"Function {self.name!r} has a binding of type {kinds}, which this host does not serve."
+
 
 def resolve(text: str, function: str, environ: Mapping[str, str] = os.environ) -> str:
     """Replace each ``%NAME%`` of a binding's property with the app setting of that name."""

@@ -18,7 +18,7 @@ from localhost import app_settings, tables
 from localhost.app_settings import LocalSettings
 from localhost.exit_codes import ExitCode
 from localhost.host import banner, console, stand_ins
-from localhost.host.configuration import read_host_json
+from localhost.host.configuration import ConfigurationError, read_host_json
 from localhost.host.data_folder import DataFolder
 from localhost.host.keys import Keys
 from localhost.host.listener import listen
@@ -93,6 +93,8 @@ def _prepare_settings(
 ) -> tuple[StandIns, Keys]:
     """Put the app's settings into the environment; nothing that the user gave is changed."""
     user = app_settings.given(os.environ, local)
+    if (language := user.get("FUNCTIONS_WORKER_RUNTIME", "python").lower()) != "python":
+        raise ConfigurationError(f"FUNCTIONS_WORKER_RUNTIME is {language!r}; this host runs apps in Python.")
     chosen = stand_ins.choose(user) if options.services else StandIns()
     defaults: Mapping[str, str] = {}
     if options.services:

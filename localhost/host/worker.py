@@ -80,10 +80,10 @@ class Worker:
         """
         script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
         if not (self._script_root / script).is_file():
-            raise AppLoadError(
-                f"There is no {script} in {self._script_root}.\n"
-                "Start the host in the folder of a Functions app, or name it with --script-root."
-            )
+            do = "Start the host in the folder of a Functions app, or name it with --script-root."
+            if any(self._script_root.glob("*/function.json")):
+                do = "It is an app of the v1 model, of folders with function.json; this host runs the v2 model."
+            raise AppLoadError(f"There is no {script} in {self._script_root}.\n{do}")
         os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", str(DEFAULT_THREADS))
         os.chdir(self._script_root)  # as on the platform: relative paths in an app are below it
         sys.path.insert(0, str(self._script_root))
