@@ -53,10 +53,13 @@ def read_local_settings(script_root: Path) -> LocalSettings:
     values, host = _object(content, "Values", path), _object(content, "Host", path)
     if wrong := [name for name, value in values.items() if isinstance(value, dict | list)]:
         raise ConfigurationError(f"{path}: the values of {', '.join(wrong)} must be strings, not objects or lists.")
-    port = host.get("LocalHttpPort")
+    try:
+        port = int(host["LocalHttpPort"]) if host.get("LocalHttpPort") is not None else None
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{path}: LocalHttpPort is {host['LocalHttpPort']!r}, which is no port.") from error
     return LocalSettings(
         {name: _setting(value) for name, value in values.items() if value is not None},
-        int(port) if port is not None else None,
+        port,
         split_origins(str(host.get("CORS") or "")),
         bool(host.get("CORSCredentials", False)),
     )

@@ -81,6 +81,7 @@ def _others(functions: Sequence[Function], disabled: Sequence[Function]) -> list
         if found:
             lines.append(f"{title}: {', '.join(found)}")
     not_served = [f for f in functions if f.not_served]
+    lines += [f"Retry policy not applied here: {f.name}" for f in functions if f.has_retry_policy]
     lines += [f"Disabled by an app setting: {f.name}" for f in disabled]
     return lines + [f"NOT SERVED HERE: {f.name} ({', '.join(f.not_served)})" for f in not_served]
 

@@ -34,6 +34,7 @@ class Function:
     function_id: str
     directory: str
     bindings: Sequence[Mapping[str, Any]]
+    has_retry_policy: bool = False
 
     @property
     def trigger(self) -> Mapping[str, Any]:

@@ -134,6 +134,7 @@ class _Host:
         self._keys = keys
         self._listener = listener
         self._process = process
+        self._output = console.take_stdout() if options.json_output else None
 
     async def live(self) -> ExitCode:
         """Load the app, serve it until the signal, and let it end in order."""
@@ -158,7 +159,7 @@ class _Host:
         )
         console.configure(
             verbose=self._options.verbose,
-            as_json=self._options.json_output,
+            json_to=self._output,
             app=self._options.script_root,
             running=parts.worker.running,
             levels=configuration.log_levels,
@@ -211,7 +212,7 @@ class _Host:
             suggestion=banner.suggestion(os.environ.get("CHAT_DATASET") or "imdb") if options.services else None,
             **facts,
         )
-        if options.json_output:
+        if self._output is not None:
             ready = {
                 "event": "ready",
                 "url": url,
@@ -219,8 +220,8 @@ class _Host:
                 "pid": os.getpid(),
                 "services": dict(announced),
             }
-            sys.stdout.write(json.dumps(ready) + "\n")
-            sys.stdout.flush()
+            self._output.write(json.dumps(ready) + "\n")
+            self._output.flush()
         _say("\n" + banner.banner(started))
         if options.open_browser:
             webbrowser.open(url)

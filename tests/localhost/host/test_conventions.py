@@ -16,6 +16,8 @@ API = "/runtime/webhooks/durabletask"
 
 APP = """
 import os
+import subprocess
+import sys
 import azure.functions as func
 import azure.durable_functions as df
 
@@ -48,6 +50,32 @@ def complete(text: str, answer: str) -> str:
 @app.queue_output(arg_name="message", queue_name="sent", connection="AzureWebJobsStorage")
 def tick(timer: func.TimerRequest, message: func.Out[str]) -> None:
     message.set("lost")
+
+@app.route(route="print")
+def prints(req: func.HttpRequest) -> func.HttpResponse:
+    print("printed by the app")
+    subprocess.run([sys.executable, "-c", "print('printed by its child')"], check=True)
+    return func.HttpResponse("printed")
+
+@app.route(route="exit")
+async def exits(req: func.HttpRequest) -> func.HttpResponse:
+    sys.exit("the route is over")
+
+@app.activity_trigger(input_name="x")
+def exit_activity(x: str) -> str:
+    sys.exit("the activity is over")
+
+@app.orchestration_trigger(context_name="context")
+def exit_orchestrator(context):
+    sys.exit("the orchestrator is over")
+
+more = func.Blueprint()
+
+@more.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:01")
+@more.timer_trigger(schedule="0 0 0 1 1 *", arg_name="timer")
+def again(timer: func.TimerRequest) -> None: ...
+
+app.register_functions(more)
 
 @app.queue_trigger(arg_name="message", queue_name="received", connection="AzureWebJobsStorage")
 def receive(message: func.QueueMessage) -> None: ...
@@ -119,9 +147,31 @@ def test_what_this_host_has_nothing_behind_is_refused_and_nothing_is_lost(host):
             run = client.post(f"/admin/functions/{name}", json={})
             assert (run.status_code, kind in run.json()["error"]) == (501, True)
     banner = "".join(host.errors)
+    assert "Retry policy not applied here: again" in banner
     assert "NOT SERVED HERE: send (queue)" in banner
     assert "Timer tick" not in banner
     assert not any(line.get("function") == "tick" for line in host.lines)
+
+
+def test_a_function_that_exits_has_failed_and_the_host_goes_on(host):
+    """``sys.exit`` in a function ends that call, wherever the function runs."""
+    with host.client(headers={"x-functions-key": host.master_key}) as client:
+        assert client.get("/v2/exit").status_code == 500
+        for name, payload, said in (
+            ("call", "exit_activity", "the activity is over"),
+            ("exit_orchestrator", None, "the orchestrator is over"),
+        ):
+            ended = client.post(f"{API}/orchestrators/{name}", params={"timeout": 20}, json=payload).json()
+            assert (ended["runtimeStatus"], said in ended["output"]) == ("Failed", True)
+
+
+def test_what_an_app_prints_does_not_come_between_the_lines_that_programs_read(host):
+    """It goes to standard error, as what its children print; the log stays one object a line."""
+    with host.client() as client:
+        assert client.get("/v2/print").text == "printed"
+    host.logged(lambda line: line.get("function") == "prints")
+    errors = "".join(host.errors)
+    assert ("printed by the app" in errors, "printed by its child" in errors) == (True, True)
 
 
 @pytest.mark.parametrize(
