@@ -3,6 +3,7 @@
 The first that has a value wins: command line, environment, ``local.settings.json``, the host's own default.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,19 +44,22 @@ def read_local_settings(script_root: Path) -> LocalSettings:
     """Read ``local.settings.json``; an app does without it.
 
     Raises:
-        ConfigurationError: it cannot be read, is encrypted, or has a value that is no string.
+        ConfigurationError: it cannot be read, is encrypted, or has a value that is an object or a list.
     """
     path = script_root / "local.settings.json"
     content = read_json(path)
     if content.get("IsEncrypted"):
         raise ConfigurationError(f"{path} is encrypted; run `func settings decrypt` first.")
     values, host = _object(content, "Values", path), _object(content, "Host", path)
-    if wrong := [name for name, value in values.items() if not isinstance(value, str)]:
-        raise ConfigurationError(f"{path}: the values of {', '.join(wrong)} must be strings.")
-    port = host.get("LocalHttpPort")
+    if wrong := [name for name, value in values.items() if isinstance(value, dict | list)]:
+        raise ConfigurationError(f"{path}: the values of {', '.join(wrong)} must be strings, not objects or lists.")
+    try:
+        port = int(host["LocalHttpPort"]) if host.get("LocalHttpPort") is not None else None
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{path}: LocalHttpPort is {host['LocalHttpPort']!r}, which is no port.") from error
     return LocalSettings(
-        {name: str(value) for name, value in values.items()},
-        int(port) if port is not None else None,
+        {name: _setting(value) for name, value in values.items() if value is not None},
+        port,
         split_origins(str(host.get("CORS") or "")),
         bool(host.get("CORSCredentials", False)),
     )
@@ -92,6 +96,11 @@ def split_origins(text: str) -> Sequence[str]:
 def is_secret(name: str) -> bool:
     """Whether the value of the setting ``name`` must not be shown."""
     return any(name.upper().endswith(word) for word in _SECRET_WORDS)
+
+
+def _setting(value: Any) -> str:
+    """Return a value as `func start` passes it on: a number or a truth value as it is written."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _object(content: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:

@@ -25,13 +25,15 @@ class AdminApi:
     def __init__(
         self,
         functions: Sequence[Function],
+        disabled: Sequence[Function],
         routes: Routes,
         base_url: str,
         run_timer: Callable[[Function], Awaitable[None]],
     ) -> None:
         self._run_timer = run_timer
         self._runs: set[asyncio.Future[None]] = set()
-        self._functions = {f.name.lower(): f for f in functions}
+        self._functions = {f.name.lower(): f for f in (*functions, *disabled)}
+        self._disabled = {f.name for f in disabled}
         self._routes = routes
         self._base_url = base_url
         self._id = str(uuid4())
@@ -75,8 +77,9 @@ class AdminApi:
         function = self._functions.get(call.values["name"].lower())
         if function is None:
             return answers.not_found(call.request.url.path)
-        if function.kind != "timer":
-            return answers.not_supported(f"Running {function.name!r} by hand", "only timer functions can be.")
+        if function.kind != "timer" or function.refusal or function.name in self._disabled:
+            why = function.refusal or "only timer functions that are not disabled can be."
+            return answers.not_supported(f"Running {function.name!r} by hand", why)
         run = asyncio.ensure_future(self._run_timer(function))
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
@@ -92,5 +95,5 @@ class AdminApi:
             "href": f"{self._base_url}/admin/functions/{function.name}",
             "invoke_url_template": f"{self._base_url}{self._routes.url_path(function)}" if http else None,
             "language": "python",
-            "isDisabled": False,
+            "isDisabled": function.name in self._disabled,
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localhost import tables
-from localhost.host.functions import Function
+from localhost.host.functions import Function, resolve
 from localhost.host.keys import DEMO_USERS
 from localhost.host.routes import Routes
 from localhost.host.stand_ins import ADDRESS_SETTING, names
@@ -23,6 +23,7 @@ class Started:
     url: str
     app: str
     functions: Sequence[Function]
+    disabled: Sequence[Function]
     routes: Routes
     hub: str
     data: Path
@@ -40,7 +41,7 @@ def banner(started: Started) -> str:
     blocks = [
         [f"{started.app} is up at {started.url}"],
         _http(started),
-        _others(started.functions),
+        _others(started.functions, started.disabled),
         _services(started),
         _try(started),
         ["Press Ctrl+C to stop."],
@@ -49,7 +50,7 @@ def banner(started: Started) -> str:
 
 
 def _http(started: Started) -> list[str]:
-    functions = [f for f in started.functions if f.kind == "http"]
+    functions = [f for f in started.functions if f.kind == "http" and not f.refusal]
     if not functions:
         return []
     width = max(len(f.name) for f in functions)
@@ -65,15 +66,23 @@ def _http(started: Started) -> list[str]:
     return lines
 
 
-def _others(functions: Sequence[Function]) -> list[str]:
-    lines = [f"Timer {f.name}: {f.trigger.get('schedule')}" for f in functions if f.kind == "timer"]
+def _others(functions: Sequence[Function], disabled: Sequence[Function]) -> list[str]:
+    lines = [
+        f"Timer {f.name}: {resolve(str(f.trigger.get('schedule')), f.name)}"
+        for f in functions
+        if f.kind == "timer" and not f.refusal
+    ]
     lines += [f"Warm-up: {f.name}" for f in functions if f.kind == "warmup"]
     for kind, title in _TITLES.items():
         # The SDK brings some of its own; nobody asked for them.
-        found = sorted(f.task_name for f in functions if f.kind == kind and not f.name.startswith("BuiltIn__"))
+        found = sorted(
+            f.task_name for f in functions if f.kind == kind and not f.refusal and not f.name.startswith("BuiltIn__")
+        )
         if found:
             lines.append(f"{title}: {', '.join(found)}")
     not_served = [f for f in functions if f.not_served]
+    lines += [f"Retry policy not applied here: {f.name}" for f in functions if f.has_retry_policy]
+    lines += [f"Disabled by an app setting: {f.name}" for f in disabled]
     return lines + [f"NOT SERVED HERE: {f.name} ({', '.join(f.not_served)})" for f in not_served]
 
 

@@ -1,13 +1,13 @@
 """``host.json``: what the host does, as its author says."""
 
-import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localhost.host import lenient_json
 from localhost.host.log_levels import LEVELS
 
 
@@ -22,6 +22,10 @@ class HostConfiguration:
     route_prefix: str = "api"
     hub_name: str = "TestHubName"
     default_version: str = ""
+    functions: Sequence[str] = ()
+    """The names of the functions that run; none, and it is all of them."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What every answer over HTTP carries."""
     max_activities: int | None = None
     max_orchestrations: int | None = None
     max_entities: int | None = None
@@ -48,11 +52,20 @@ def read_host_json(script_root: Path, environ: Mapping[str, str] = os.environ) -
         route_prefix=str(http.get("routePrefix", "api")),
         hub_name=_named(str(durable.get("hubName") or "TestHubName"), environ),
         default_version=str(durable.get("defaultVersion") or ""),
+        functions=_names(content, "functions"),
+        headers={name: str(value) for name, value in _section(http, "customHeaders").items()},
         max_activities=_bound(durable, "maxConcurrentActivityFunctions"),
         max_orchestrations=_bound(durable, "maxConcurrentOrchestratorFunctions"),
         max_entities=_bound(durable, "maxConcurrentEntityFunctions"),
         log_levels={category.lower(): _level(category, level) for category, level in levels.items()},
     )
+
+
+def _names(content: Mapping[str, Any], key: str) -> Sequence[str]:
+    names: Any = content.get(key) or []
+    if not isinstance(names, list):
+        raise ConfigurationError(f"host.json: {key} must be a list of names.")
+    return [str(name) for name in names]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # anything that JSON has
 
 
 def _overrides(section: str, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -94,7 +107,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
         ConfigurationError: it is not a JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = lenient_json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

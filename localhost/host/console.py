@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO, override
 
@@ -34,19 +35,31 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
+def take_stdout() -> TextIO:
+    """Return standard output for the host alone: what the app and its children print goes to standard error.
+
+    A line that the app prints must not come between those that a program reads.
+    """
+    stdout = sys.stdout.fileno()
+    own = os.fdopen(os.dup(stdout), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), stdout)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    return own
+
+
 def configure(
-    *, verbose: bool, as_json: bool, app: Path, running: Callable[[], str | None], levels: Mapping[str, int]
+    *, verbose: bool, json_to: TextIO | None, app: Path, running: Callable[[], str | None], levels: Mapping[str, int]
 ) -> None:
-    """Send all logging to the console.
+    """Send all logging to the console: as text to standard error, or as JSON to ``json_to``.
 
     ``running`` names the function that a line of the app's own comes from; ``app`` is the folder whose code an
     exception is traced to, unless ``verbose`` asks for all of the trace. ``levels`` says how much is wanted of each
     category; ``verbose`` wants all of each.
     """
-    stream = sys.stdout if as_json else sys.stderr
-    handler = logging.StreamHandler(stream)
-    text = _Text(running, colour=colour_wanted(stream), only=None if verbose else app)
-    handler.setFormatter(_Json(running) if as_json else text)
+    handler = logging.StreamHandler(json_to or sys.stderr)
+    text = _Text(running, colour=colour_wanted(sys.stderr), only=None if verbose else app)
+    handler.setFormatter(_Json(running) if json_to else text)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     wanted = LevelsByCategory({"default": logging.DEBUG} if verbose else levels, running)

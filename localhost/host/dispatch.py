@@ -54,7 +54,8 @@ class Dispatcher:
         self._worker = worker
         self._bounds = bounds
         self._clients = clients
-        self._functions = {(f.kind, f.task_name.lower()): f for f in functions}
+        self._functions = {(f.kind, f.task_name.lower()): f for f in functions if not f.refusal}
+        self._refusals = {(f.kind, f.task_name.lower()): f.refusal for f in functions if f.refusal}
         self._pumps: list[asyncio.Task[None]] = []
         self._work: set[asyncio.Task[None]] = set()
         self._pauses: dict[WorkKind, float] = {}
@@ -120,6 +121,8 @@ class Dispatcher:
         return self._functions.get((kind, name.lower()))
 
     def _unknown(self, kind: TriggerKind, name: str) -> pb.TaskFailureDetails:
+        if why := self._refusals.get((kind, name.lower())):
+            return pb.TaskFailureDetails(errorType="BindingNotServed", errorMessage=why, isNonRetriable=True)
         known = ", ".join(sorted(f"'{f.task_name}'" for (k, _), f in self._functions.items() if k == kind)) or "none"
         message = f"The {kind} function '{name}' doesn't exist, is disabled, or is of another kind. Known: {known}."
         return pb.TaskFailureDetails(errorType="FunctionNotFound", errorMessage=message, isNonRetriable=True)

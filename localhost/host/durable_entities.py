@@ -67,7 +67,7 @@ class EntitiesApi:
 
     async def _state(self, call: Call) -> Response:
         found = await self._hub.get_entity(pb.GetEntityRequest(instanceId=_instance_id(call), includeState=True))
-        if not found.exists or not found.entity.serializedState.value:
+        if not found.exists:
             return answers.problem(404, "There is no such entity.", "not_found", "Signal it, and it will exist.")
         return durable_json.response(durable_json.payload(found.entity.serializedState.value))
 

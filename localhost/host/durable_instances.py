@@ -62,7 +62,10 @@ class InstancesApi:
     async def _start(self, call: Call) -> Response:
         name = self._orchestrators.get(call.values["name"].lower())
         if name is None:
-            known = ", ".join(sorted(self._orchestrators.values())) or "none"
+            own = (
+                known for known in self._orchestrators.values() if not known.startswith("BuiltIn__")
+            )  # not the SDK's
+            known = ", ".join(sorted(own)) or "none"
             return answers.bad_request(f"There is no orchestrator {call.values['name']!r}.", f"Known: {known}.")
         instance_id = call.values.get("id", "")
         if instance_id.startswith("@"):

@@ -56,7 +56,7 @@ def entity(metadata: pb.EntityMetadata, *, show_state: bool) -> dict[str, Any]:
     name, _, key = metadata.instanceId.removeprefix("@").partition("@")
     body: dict[str, Any] = {
         "entityId": {"name": name, "key": key},
-        "lastOperationTime": _seconds(metadata.lastModifiedTime),
+        "lastOperationTime": metadata.lastModifiedTime.ToDatetime(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
     if show_state:
         body["state"] = payload(metadata.serializedState.value)

@@ -45,9 +45,9 @@ def check_json(body: str) -> None:
 
 
 def statuses(call: Call) -> Sequence[Any]:
-    """Return the runtime statuses asked for."""
+    """Return the runtime statuses asked for, with commas, as several parameters, or both."""
     names = {name.lower(): status for status, name in durable_json.STATUSES.items()}
-    wanted = [name.strip() for name in (call.query("runtimeStatus") or "").split(",") if name.strip()]
+    wanted = [name.strip() for name in call.queries("runtimeStatus") if name.strip()]
     if unknown := [name for name in wanted if name.lower() not in names]:
         raise ValueError(f"there is no runtime status {', '.join(unknown)}")
     return [names[name.lower()] for name in wanted]

@@ -34,6 +34,7 @@ class Function:
     function_id: str
     directory: str
     bindings: Sequence[Mapping[str, Any]]
+    has_retry_policy: bool = False
 
     @property
     def trigger(self) -> Mapping[str, Any]:
@@ -76,6 +77,14 @@ class Function:
         """The kinds of binding that this host has nothing behind."""
         kinds = (str(b["type"]) for b in self.bindings)
         return sorted({kind for kind in kinds if kind.lower() not in _SERVED_BINDINGS})
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this function cannot be called here, where it cannot: what it is given or gives would be lost."""
+        if not self.not_served:
+            return None
+        kinds = ", ".join(self.not_served)
+        return f"Function {self.name!r} has a binding of type {kinds}, which this host does not serve."
 
 
 def resolve(text: str, function: str, environ: Mapping[str, str] = os.environ) -> str:

@@ -34,8 +34,15 @@ class Call:
 
     def query(self, name: str) -> str | None:
         """Return a query parameter; its name is compared without case, and an empty one is none."""
+        return next(iter(self._given(name)), None)
+
+    def queries(self, name: str) -> Sequence[str]:
+        """Return every value of a query parameter that is a list with commas, and may itself come several times."""
+        return [value for given in self._given(name) for value in given.split(",")]
+
+    def _given(self, name: str) -> Sequence[str]:
         wanted = name.lower()
-        return next((v for k, v in self.request.query_params.multi_items() if k.lower() == wanted and v), None)
+        return [v for k, v in self.request.query_params.multi_items() if k.lower() == wanted and v]
 
 
 type Handler = Callable[[Call], Awaitable[Response]]

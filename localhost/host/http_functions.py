@@ -42,6 +42,8 @@ class HttpFunctions:
                 key = request.headers.get("x-functions-key") or request.query_params.get("code") or ""
                 if not self._keys.opens(key, function.auth_level):
                     return answers.unauthorized(f"Function {function.name!r} needs its key.")
+                if why := function.refusal:
+                    return answers.not_supported(f"Calling {function.name!r}", why)
                 # What began is finished even when nobody waits for the answer any more, as on the platform.
                 call = asyncio.create_task(self._call(function, parameters, request))
                 self._running.add(call)

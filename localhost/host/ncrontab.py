@@ -1,7 +1,7 @@
-"""NCRONTAB, the schedules of timer triggers: ``{second} {minute} {hour} {day} {month} {day of week}``.
+"""The schedules of timer triggers: NCRONTAB, ``{second} {minute} {hour} {day} {month} {day of week}``, or a TimeSpan.
 
-Not cron: a day must meet *both* the day-of-month and the day-of-week field, Sunday is only 0, and a name may be
-written as any prefix that is long enough (``Mon``, ``monday``; ``Jan``).
+NCRONTAB is not cron: a day must meet *both* the day-of-month and the day-of-week field, Sunday is only 0, and a name
+may be written as any prefix that is long enough (``Mon``, ``monday``; ``Jan``).
 """
 
 import re
@@ -110,17 +110,39 @@ class Schedule:
         return None
 
 
-def parse(text: str) -> Schedule:
-    """Read a schedule of six fields, or of five with second 0.
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A timer that fires so long after its last run."""
+
+    every: timedelta
+
+    def after(self, moment: datetime) -> datetime:
+        """Return the first time after ``moment``."""
+        return moment + self.every
+
+
+_TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d+):(\d+)(?::(\d+(?:\.\d{1,7})?))?")
+
+
+def _interval(found: re.Match[str]) -> Interval:
+    """Read a TimeSpan as .NET does: ``24:00:00`` is 24 days, because no hour is 24."""
+    days, hours, minutes, seconds = int(found[1] or 0), int(found[2]), int(found[3]), float(found[4] or 0)
+    if not found[1] and found[4] and hours > 23:
+        days, hours, minutes, seconds = hours, minutes, int(seconds), 0
+    every = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if hours > 23 or minutes > 59 or seconds >= 60 or not every:
+        raise ScheduleError(f"{found[0]!r} is not a TimeSpan.")
+    return Interval(every)
+
+
+def parse(text: str) -> Schedule | Interval:
+    """Read a schedule of six fields, or of five with second 0, or a TimeSpan.
 
     Raises:
         ScheduleError: it cannot be read.
     """
-    if re.fullmatch(r"(\d+\.)?\d+:\d+(:\d+)?(\.\d+)?", text.strip()):
-        raise ScheduleError(
-            f"{text!r} is a TimeSpan; Azure runs those on an App Service plan only. Write an NCRONTAB expression, "
-            "or wait in an orchestration with a durable timer."
-        )
+    if span := _TIME_SPAN.fullmatch(text.strip()):
+        return _interval(span)
     parts = text.split()
     if len(parts) == len(_FIELDS) - 1:
         parts.insert(0, "0")

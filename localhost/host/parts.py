@@ -22,9 +22,10 @@ from localhost.host.http_functions import HttpFunctions
 from localhost.host.keys import Keys
 from localhost.host.lost_steps import flag_lost_steps
 from localhost.host.routes import Routes
+from localhost.host.selection import select
 from localhost.host.server import Server, with_cors
 from localhost.host.timers import Timers
-from localhost.host.worker import DEFAULT_THREADS, AppLoadError, Worker, datum, headline
+from localhost.host.worker import DEFAULT_THREADS, Worker, datum, headline
 from localhost.hub.interface import TaskHub, WorkKind
 from localhost.hub.memory import MemoryHub
 from localhost.hub.service import TaskHubServer, methods_for_clients
@@ -56,7 +57,7 @@ class Parts:
         self._configuration = configuration
         self._keys = keys
         self._timers_file = timers
-        self._only = {name.lower() for name in only}
+        self._only = only or configuration.functions
         self._base_url = base_url
         version = configuration.default_version
         self._hub: TaskHub = (
@@ -72,7 +73,8 @@ class Parts:
             AppLoadError, BindingError: the app cannot be served.
             HubError: the hub's file cannot be used.
         """
-        self._functions = self._load()
+        selection = select(self.worker.load(), self._only)
+        self._functions, self._disabled = selection.running, selection.disabled
         self._routes = Routes(self._functions, self._configuration.route_prefix)
         await self._hub.start()
         address = await self._grpc.start()
@@ -82,15 +84,6 @@ class Parts:
         self._dispatcher = Dispatcher(
             self._hub, self.worker, self._functions, bounds=self._bounds(), clients=self._clients.inputs
         )
-
-    def _load(self) -> Sequence[Function]:
-        functions = self.worker.load()
-        if not self._only:
-            return functions
-        if unknown := self._only - {f.name.lower() for f in functions}:
-            known = ", ".join(sorted(f.name for f in functions))
-            raise AppLoadError(f"There is no function {', '.join(sorted(unknown))}.\nThe app has: {known}.")
-        return [f for f in functions if f.name.lower() in self._only]
 
     def _bounds(self) -> dict[WorkKind, int]:
         chosen = self._configuration
@@ -115,16 +108,22 @@ class Parts:
         endpoints = [
             *InstancesApi(self._hub, self._clients, self._functions).endpoints(system),
             *EntitiesApi(self._hub, self._functions).endpoints(system),
-            *AdminApi(self._functions, self._routes, self._base_url, self._timers.run_now).endpoints(master),
+            *AdminApi(self._functions, self._disabled, self._routes, self._base_url, self._timers.run_now).endpoints(
+                master
+            ),
         ]
         functions = HttpFunctions(self._routes, self.worker, self._keys, self._clients.inputs)
-        return with_cors(Server(HostRoutes(endpoints), functions), cors, credentials=credentials)
+        return with_cors(
+            Server(HostRoutes(endpoints), functions, self._configuration.headers), cors, credentials=credentials
+        )
 
     def begin(self) -> None:
         """Dispatch work, keep time, and let the app warm itself up, once, as the platform does on a new machine."""
         self._dispatcher.start()
         self._timers.start()
-        self._warming = [asyncio.create_task(self._warm_up(f)) for f in self._functions if f.kind == "warmup"]
+        self._warming = [
+            asyncio.create_task(self._warm_up(f)) for f in self._functions if f.kind == "warmup" and not f.refusal
+        ]
 
     async def _warm_up(self, function: Function) -> None:
         inputs = {**self._clients.inputs(function), str(function.trigger["name"]): datum("{}", "json")}
@@ -151,4 +150,9 @@ class Parts:
 
     def banner_facts(self) -> Mapping[str, Any]:
         """Return what the banner says about the app."""
-        return {"functions": self._functions, "routes": self._routes, "hub": self._hub.kind}
+        return {
+            "functions": self._functions,
+            "disabled": self._disabled,
+            "routes": self._routes,
+            "hub": self._hub.kind,
+        }

@@ -18,7 +18,7 @@ from localhost import app_settings, tables
 from localhost.app_settings import LocalSettings
 from localhost.exit_codes import ExitCode
 from localhost.host import banner, console, stand_ins
-from localhost.host.configuration import read_host_json
+from localhost.host.configuration import ConfigurationError, read_host_json
 from localhost.host.data_folder import DataFolder
 from localhost.host.keys import Keys
 from localhost.host.listener import listen
@@ -93,6 +93,8 @@ def _prepare_settings(
 ) -> tuple[StandIns, Keys]:
     """Put the app's settings into the environment; nothing that the user gave is changed."""
     user = app_settings.given(os.environ, local)
+    if (language := user.get("FUNCTIONS_WORKER_RUNTIME", "python").lower()) != "python":
+        raise ConfigurationError(f"FUNCTIONS_WORKER_RUNTIME is {language!r}; this host runs apps in Python.")
     chosen = stand_ins.choose(user) if options.services else StandIns()
     defaults: Mapping[str, str] = {}
     if options.services:
@@ -132,6 +134,7 @@ class _Host:
         self._keys = keys
         self._listener = listener
         self._process = process
+        self._output = console.take_stdout() if options.json_output else None
 
     async def live(self) -> ExitCode:
         """Load the app, serve it until the signal, and let it end in order."""
@@ -156,7 +159,7 @@ class _Host:
         )
         console.configure(
             verbose=self._options.verbose,
-            as_json=self._options.json_output,
+            json_to=self._output,
             app=self._options.script_root,
             running=parts.worker.running,
             levels=configuration.log_levels,
@@ -209,7 +212,7 @@ class _Host:
             suggestion=banner.suggestion(os.environ.get("CHAT_DATASET") or "imdb") if options.services else None,
             **facts,
         )
-        if options.json_output:
+        if self._output is not None:
             ready = {
                 "event": "ready",
                 "url": url,
@@ -217,8 +220,8 @@ class _Host:
                 "pid": os.getpid(),
                 "services": dict(announced),
             }
-            sys.stdout.write(json.dumps(ready) + "\n")
-            sys.stdout.flush()
+            self._output.write(json.dumps(ready) + "\n")
+            self._output.flush()
         _say("\n" + banner.banner(started))
         if options.open_browser:
             webbrowser.open(url)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -23,9 +23,10 @@ HOST_FOLDERS = {"admin", "runtime"}
 class Server:
     """Sends a request to the host's own endpoints or to a function."""
 
-    def __init__(self, host: HostRoutes, functions: HttpFunctions) -> None:
+    def __init__(self, host: HostRoutes, functions: HttpFunctions, headers: Mapping[str, str]) -> None:
         self._host = host
         self._functions = functions
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,6 +35,8 @@ class Server:
             return
         request = Request(scope, receive)
         answer = await self._answer(request)
+        for name, value in self._headers.items():
+            answer.headers.setdefault(name, value)
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

@@ -33,7 +33,7 @@ class Timers:
         self._worker = worker
         self._memory = memory
         self._clients = clients
-        self._schedules = [(f, _schedule(f)) for f in functions if f.kind == "timer"]
+        self._schedules = [(f, _schedule(f)) for f in functions if f.kind == "timer" and not f.refusal]
         self._last = {str(name): str(time) for name, time in read_json(memory).items()}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -52,7 +52,7 @@ class Timers:
         schedule = next(schedule for known, schedule in self._schedules if known.name == function.name)
         await self._fire(function, schedule, datetime.now(UTC), past_due=False, monitored=False)
 
-    async def _keep(self, function: Function, schedule: ncrontab.Schedule) -> None:
+    async def _keep(self, function: Function, schedule: ncrontab.Schedule | ncrontab.Interval) -> None:
         monitored = bool(function.trigger.get("useMonitor", True))
         now = datetime.now(UTC)
         missed = self._missed(function, schedule, now) if monitored else None
@@ -64,7 +64,9 @@ class Timers:
             await _sleep_until(due)
             await self._fire(function, schedule, due, past_due=False, monitored=monitored)
 
-    def _missed(self, function: Function, schedule: ncrontab.Schedule, now: datetime) -> datetime | None:
+    def _missed(
+        self, function: Function, schedule: ncrontab.Schedule | ncrontab.Interval, now: datetime
+    ) -> datetime | None:
         """Return when a run was due while nobody kept time."""
         last = self._last.get(function.name)
         due = schedule.after(datetime.fromisoformat(last)) if last else None
@@ -73,7 +75,13 @@ class Timers:
         return due if due is not None and due <= now and not frequent else None
 
     async def _fire(
-        self, function: Function, schedule: ncrontab.Schedule, at: datetime, *, past_due: bool, monitored: bool
+        self,
+        function: Function,
+        schedule: ncrontab.Schedule | ncrontab.Interval,
+        at: datetime,
+        *,
+        past_due: bool,
+        monitored: bool,
     ) -> None:
         following = schedule.after(at)
         request = {
@@ -111,7 +119,7 @@ async def _sleep_until(due: datetime) -> None:
         await asyncio.sleep(min(seconds, 60))
 
 
-def _schedule(function: Function) -> ncrontab.Schedule:
+def _schedule(function: Function) -> ncrontab.Schedule | ncrontab.Interval:
     try:
         return ncrontab.parse(resolve(str(function.trigger.get("schedule") or ""), function.name))
     except ncrontab.ScheduleError as error:

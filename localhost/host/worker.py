@@ -80,10 +80,10 @@ class Worker:
         """
         script = os.environ.get("PYTHON_SCRIPT_FILE_NAME", "function_app.py")
         if not (self._script_root / script).is_file():
-            raise AppLoadError(
-                f"There is no {script} in {self._script_root}.\n"
-                "Start the host in the folder of a Functions app, or name it with --script-root."
-            )
+            do = "Start the host in the folder of a Functions app, or name it with --script-root."
+            if any(self._script_root.glob("*/function.json")):
+                do = "It is an app of the v1 model, of folders with function.json; this host runs the v2 model."
+            raise AppLoadError(f"There is no {script} in {self._script_root}.\n{do}")
         os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", str(DEFAULT_THREADS))
         os.chdir(self._script_root)  # as on the platform: relative paths in an app are below it
         sys.path.insert(0, str(self._script_root))
@@ -98,7 +98,7 @@ class Worker:
             import_module("azure_functions_runtime.bindings.meta").load_binding_registry()
             self._threads = _start_threads()
             handle_event.load_function_metadata(str(self._script_root), caller_info="localhost")
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # what an app ends is itself, not the host
             raise AppLoadError(_explain(error, self._script_root)) from error
         finally:
             _runtime_log.disabled = False
@@ -166,7 +166,7 @@ class Worker:
         try:
             value = self._steps[function.function_id](request)
             return Outcome(value, seconds=time.perf_counter() - began)
-        except Exception as error:  # noqa: BLE001 - it is in the outcome, as with every call
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is in the outcome, as with every call
             return Outcome(None, error=error, seconds=time.perf_counter() - began)
         finally:
             del self._running[invocation_id]
@@ -190,6 +190,8 @@ class Worker:
                     trace.parent if trace else "",
                     trace.state if trace else "",
                 )
+        except SystemExit as error:  # the library lets it through, and it would end the host
+            return Outcome(None, error=error, seconds=time.perf_counter() - began)
         finally:
             del self._running[invocation_id]
             _raised.reset(token)
@@ -257,7 +259,8 @@ class _BindingInfo(SimpleNamespace):
 
 def _function(metadata: Any) -> Function:
     bindings = [json.loads(binding) for binding in metadata.raw_bindings]
-    return Function(metadata.name, metadata.function_id, metadata.directory, bindings)
+    retries = metadata.retry_options is not None
+    return Function(metadata.name, metadata.function_id, metadata.directory, bindings, retries)
 
 
 def _catch(record: logging.LogRecord) -> bool:
@@ -269,7 +272,7 @@ def _catch(record: logging.LogRecord) -> bool:
     return False
 
 
-def _explain(error: Exception, root: Path) -> str:
+def _explain(error: BaseException, root: Path) -> str:
     """Say in a few lines which file, line and function keep the app from loading, and what to do."""
     message = str(error).split(" Cannot find module. Please check the requirements", maxsplit=1)[0].strip()
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(root)]

@@ -178,7 +178,7 @@ class EntityStore(Protocol):
         ...
 
     async def get_entity(self, request: pb.GetEntityRequest) -> pb.GetEntityResponse:
-        """Return an entity's state and metadata."""
+        """Return an entity's state and metadata; one without a state does not exist, whatever is known of it."""
         ...
 
     async def query_entities(self, request: pb.QueryEntitiesRequest) -> pb.QueryEntitiesResponse:

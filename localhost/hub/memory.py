@@ -165,8 +165,13 @@ class MemoryHub:
         self._call(self._backend.SignalEntity, request)
 
     async def get_entity(self, request: pb.GetEntityRequest) -> pb.GetEntityResponse:
-        """Return an entity's state and metadata."""
-        return self._call(self._backend.GetEntity, request)
+        """Return an entity's state and metadata; as in Azure, one without a state does not exist."""
+        wanted = pb.GetEntityRequest(instanceId=request.instanceId, includeState=True)
+        found: pb.GetEntityResponse = self._call(self._backend.GetEntity, wanted)
+        found.exists = found.entity.HasField("serializedState")
+        if not request.includeState:
+            found.entity.ClearField("serializedState")
+        return found
 
     async def query_entities(self, request: pb.QueryEntitiesRequest) -> pb.QueryEntitiesResponse:
         """Return one page of the entities that match."""

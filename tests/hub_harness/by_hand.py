@@ -193,9 +193,9 @@ async def state(hub: TaskHub, instance_id: str = "one") -> pb.OrchestrationState
 
 
 async def entity(hub: TaskHub, entity_id: str = "@e@1") -> pb.EntityMetadata:
-    """Return what is known of an entity."""
+    """Return what is known of an entity, even of one that does not exist yet."""
     response = await hub.get_entity(pb.GetEntityRequest(instanceId=entity_id, includeState=True))
-    assert response.exists
+    assert response.HasField("entity")
     return response.entity
 
 

@@ -35,12 +35,13 @@ class EntityViews:
         await self._state.durably(lambda changes: self._entities.signal(changes, request.instanceId, signaled))
 
     async def get_entity(self, request: pb.GetEntityRequest) -> pb.GetEntityResponse:
-        """Return an entity's state and metadata."""
+        """Return an entity's state and metadata; as in Azure, one without a state does not exist."""
         await self._state.writer.durable()
         entity = self._state.reader.entity(request.instanceId)
         if entity is None:
             return pb.GetEntityResponse(exists=False)
-        return pb.GetEntityResponse(exists=True, entity=self._shown(entity, state=request.includeState))
+        shown = self._shown(entity, state=request.includeState)
+        return pb.GetEntityResponse(exists=entity.state is not None, entity=shown)
 
     async def query_entities(self, request: pb.QueryEntitiesRequest) -> pb.QueryEntitiesResponse:
         """Return one page of the entities that match, by id; those without a state only if asked for."""

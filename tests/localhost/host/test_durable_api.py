@@ -295,6 +295,8 @@ def test_lists_are_filtered_and_come_in_pages(client):
     assert [b["instanceId"] for b in client.get(f"{API}/instances", params=query).json()] == ["page-live"]
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert client.get(f"{API}/instances", params={"createdTimeFrom": tomorrow}).json() == []
+    query["runtimeStatus"] = ["Failed", "Running,Pending"]
+    assert [b["instanceId"] for b in client.get(f"{API}/instances", params=query).json()] == ["page-live"]
     assert client.get(f"{API}/instances", params={"runtimeStatus": "Nonsense"}).status_code == 400
     assert client.get(f"{API}/instances", params={"createdTimeFrom": "yesterday"}).status_code == 400
     client.post(f"{API}/instances/page-live/terminate")
@@ -358,6 +360,7 @@ def test_entities_are_signalled_read_and_listed(client):
     until(lambda: client.get(f"{API}/entities/counter/hits"), lambda a: a.status_code == 200 and a.json() == 10)
     listed = client.get(f"{API}/entities/counter", params={"fetchState": "true"}).json()
     assert [e["state"] for e in listed if e["entityId"] == {"name": "counter", "key": "hits"}] == [10]
+    assert all(e["lastOperationTime"][19] == "." for e in listed), "a part of a second, as in the documentation"
     assert {"name": "counter", "key": "hits"} in [e["entityId"] for e in client.get(f"{API}/entities").json()]
 
 

@@ -236,3 +236,37 @@ def test_admin_endpoints_want_the_master_key_except_ping(app, client):
 def test_the_root_says_that_the_app_is_up(client):
     """An app without a page of its own has one."""
     assert "running" in client.get("/").text
+
+
+ASGI = """
+import json
+import azure.functions as func
+
+async def web(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (event := (await receive())["type"]) != "lifespan.shutdown":
+            await send({"type": f"{event}.complete"})
+        return
+    body = (await receive())["body"].decode()
+    seen = json.dumps([scope["method"], scope["path"], scope["query_string"].decode(), body]).encode()
+    headers = [(b"content-type", b"application/json"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+    await send({"type": "http.response.start", "status": 201, "headers": headers})
+    await send({"type": "http.response.body", "body": seen[:5], "more_body": True})
+    await send({"type": "http.response.body", "body": seen[5:]})
+
+app = func.AsgiFunctionApp(app=web, http_auth_level=func.AuthLevel.ANONYMOUS)
+"""
+
+
+def test_a_whole_web_application_may_be_one_function(tmp_path):
+    """Without a prefix it has every path but the host's own."""
+    (tmp_path / "function_app.py").write_text(ASGI)
+    (tmp_path / "host.json").write_text(json.dumps({"extensions": {"http": {"routePrefix": ""}}}))
+    host = hosting.start("--script-root", tmp_path, data=tmp_path / "data")
+    with host.client() as client:
+        answer = client.post("/shop/ü?page=2", content="body")
+        assert (answer.status_code, answer.json()) == (201, ["POST", "/shop/ü", "page=2", "body"])
+        assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+        assert client.get("/").json()[:2] == ["GET", "/"]
+        assert client.get("/admin/host/status").status_code == 401
+    assert host.stop() == 0

@@ -107,6 +107,7 @@ def test_a_port_or_data_folder_in_use_is_exit_4(functions_host, tmp_path):
         ("import nothing_like_it\n", ["No module named 'nothing_like_it'", "function_app.py, line 1", "requirements"]),
         ("def broken(:\n", ["SyntaxError", "function_app.py, line 1"]),
         ("import azure.functions as func\n1 / 0\n", ["ZeroDivisionError", "line 2"]),
+        ("import sys\nsys.exit('no licence')\n", ["SystemExit: no licence", "line 2"]),
         (PLAIN, ["defines no functions"]),
         (
             DURABLE + "@app.activity_trigger(input_name='x')\ndef act(x: dict[str, int]) -> str: ...\n",
@@ -114,7 +115,7 @@ def test_a_port_or_data_folder_in_use_is_exit_4(functions_host, tmp_path):
         ),
         (PLAIN + "@app.route(route='a/{x:nonsense}')\ndef f(req: func.HttpRequest) -> str: ...\n", ["'f'", "nonsense"]),
         (PLAIN + "@app.timer_trigger(schedule='%WHEN%', arg_name='t')\n" + TICK, ["'f'", "%WHEN%"]),
-        (PLAIN + "@app.timer_trigger(schedule='10:00:00', arg_name='t')\n" + TICK, ["'f'", "TimeSpan"]),
+        (PLAIN + "@app.timer_trigger(schedule='10:61:00', arg_name='t')\n" + TICK, ["'f'", "TimeSpan"]),
     ],
 )
 def test_an_app_that_does_not_load_is_exit_3_and_says_why(tmp_path, source, said):
@@ -141,7 +142,9 @@ def test_local_settings_reach_the_app_and_the_environment_wins(tmp_path):
     assert host.stop() == 0
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"Values": {"A": 1}}', '{"IsEncrypted": true}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"Values": {"A": []}}', '{"Host": {"LocalHttpPort": "x"}}', '{"IsEncrypted": true}']
+)
 def test_unreadable_local_settings_are_exit_2(tmp_path, content):
     """The message names the file."""
     (tmp_path / "function_app.py").write_text(APP)

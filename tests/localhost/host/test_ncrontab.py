@@ -88,15 +88,31 @@ def test_every_ten_hours_is_not_what_it_looks_like():
         ("* * * *", "4 fields"),
         ("0 */0 * * * *", "step"),
         ("0 a * * * *", "'a' is not a minute"),
-        ("10:00:00", "TimeSpan"),
-        ("1.00:00:00", "TimeSpan"),
+        ("1.24:00:00", "TimeSpan"),
+        ("00:60", "TimeSpan"),
+        ("00:00:00", "TimeSpan"),
         ("", "0 fields"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_field(text, why):
-    """The message names the field, or says what a TimeSpan would need."""
+    """The message names the field, or says that a TimeSpan is none."""
     with pytest.raises(ncrontab.ScheduleError, match=why):
         ncrontab.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "every"),
+    [
+        ("00:05:00", timedelta(minutes=5)),
+        ("01:30", timedelta(minutes=90)),
+        ("1.02:00:00", timedelta(hours=26)),
+        ("24:00:00", timedelta(days=24)),
+        ("00:00:00.5", timedelta(milliseconds=500)),
+    ],
+)
+def test_a_time_span_is_the_time_between_two_runs(text, every):
+    """As .NET reads it, for which 24:00:00 is 24 days."""
+    assert ncrontab.parse(text).after(START) == START + every
 
 
 def test_the_next_time_is_always_later():

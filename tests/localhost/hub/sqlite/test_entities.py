@@ -410,6 +410,16 @@ async def test_an_unknown_entity_does_not_exist(hub):
     assert not (await hub.get_entity(pb.GetEntityRequest(instanceId="@e@no"))).exists
 
 
+async def test_an_entity_exists_as_long_as_it_has_a_state(hub):
+    """A client asks whether an entity was deleted; the extension says so of one that has lost its state."""
+    seen = []
+    for value in (None, "0", None):
+        await signalled(hub)
+        await (await batch(hub)).reply(value)
+        seen.append((await hub.get_entity(pb.GetEntityRequest(instanceId="@e@1"))).exists)
+    assert seen == [False, True, False]
+
+
 async def test_the_backlog_is_shown(hub):
     await signalled(hub)
     await signalled(hub)

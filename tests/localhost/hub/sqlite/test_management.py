@@ -18,6 +18,7 @@ from hub_harness.by_hand import (
     begun,
     child,
     complete,
+    entity,
     fail,
     finished,
     history,
@@ -565,4 +566,4 @@ async def test_history_events_carry_the_time(hub):
 
 async def test_a_signal_may_be_the_first_an_entity_hears(hub):
     await signalled(hub, "@new@1", data="1")
-    assert (await hub.get_entity(pb.GetEntityRequest(instanceId="@new@1"))).exists
+    assert (await entity(hub, "@new@1")).backlogQueueSize == 1
