@@ -28,7 +28,8 @@ CONDITIONS = Conditions(checkpoint_bytes=CHECKPOINT_BYTES)
 MIB = 1024 * 1024
 PAGE_BYTES = 4096
 # By how much the end may be above the settled beginning: a share of it, or if that is more, so many MiB or handles.
-ALLOWED = {"memory_mib": (0.1, 16.0), "handles": (0.0, 2.0), "files_mib": (0.25, 8.0)}
+# A checkpoint that meets a reader is put off for some seconds, while the log grows; it is cut when the hub stops.
+ALLOWED = {"memory_mib": (0.1, 16.0), "handles": (0.0, 2.0), "file_mib": (0.25, 4.0), "log_mib": (0.25, 48.0)}
 
 type Sample = dict[str, float]
 
@@ -108,8 +109,9 @@ class Soak:
     def _sample(self, moment: str, life: Life) -> None:
         if life.dead:
             return
-        files = sum(file.stat().st_size for file in self._folder.glob("hub.db*"))
-        sample = {"seconds": time.monotonic() - self._began, "files_mib": files / MIB}
+        sample = {"seconds": time.monotonic() - self._began}
+        for measure, name in (("file_mib", "hub.db"), ("log_mib", "hub.db-wal")):
+            sample[measure] = (self._folder / name).stat().st_size / MIB
         if sys.platform == "linux":
             process = Path(f"/proc/{life.pid}")
             sample["memory_mib"] = int((process / "statm").read_text().split()[1]) * PAGE_BYTES / MIB

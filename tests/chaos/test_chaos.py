@@ -82,5 +82,5 @@ def test_a_soak_loses_nothing_and_leaves_nothing_behind():
 
 
 def test_a_soak_sees_what_grows_and_forgives_what_settles():
-    samples = [{"memory_mib": 35 + n / 10, "handles": 19, "files_mib": min(16, 4 + n)} for n in range(480)]
+    samples = [{"memory_mib": 35 + n / 10, "handles": 19, "file_mib": 2, "log_mib": min(16, 4 + n)} for n in range(480)]
     assert chaos("soak", f"grown('at_rest', {samples})") == ["memory_mib at rest grew from 44.5 to 78.2"]
