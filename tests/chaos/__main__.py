@@ -1,8 +1,9 @@
 """Torment the task hub and the host, and print one JSON object of figures and of everything that was wrong.
 
-    make chaos                                  # all of it, 20 to 30 minutes on two cores
-    make chaos ARGS="--quick"                   # the same in small, about two minutes
+    make chaos                                  # all of it, 35 to 45 minutes on two cores
+    make chaos ARGS="--quick"                   # the same in small, about three minutes
     make chaos ARGS="--only random --seed 7"    # one campaign again, with the seed that a run has printed
+    make chaos ARGS="--only soak --minutes 480" # a soak of eight hours, killed each minute
 
 Exits with 1 when anything was lost, doubled or out of order. What was only slower than its goal is listed as
 ``slow``: the goals in seconds are for a machine that does nothing else.
@@ -18,15 +19,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chaos import clock, disk, events, host, kills, locks, poison, power, volume, workers
+from chaos import clock, disk, events, host, kills, locks, poison, power, soak, volume, workers
 from chaos.life import strace_works
 
 
-def campaigns(seed: int, *, quick: bool, scale: float) -> dict[str, Callable[[], dict[str, Any]]]:
+def campaigns(
+    seed: int, *, quick: bool, scale: float, minutes: float | None
+) -> dict[str, Callable[[], dict[str, Any]]]:
     """Return what there is to run, by name."""
 
     def of(full: int, small: int) -> int:
         return small if quick else max(1, round(full * scale))
+
+    def soaked(full: int) -> float:
+        return minutes * 60 if minutes else of(full, 15)
+
+    every = 5 if quick else 60
 
     return {
         "random": lambda: kills.at_random(seed, of(1000, 60)),
@@ -44,6 +52,8 @@ def campaigns(seed: int, *, quick: bool, scale: float) -> dict[str, Callable[[],
         "poison": lambda: poison.run(of(3000, 100)),
         "clock": lambda: clock.run(seed, timers=of(40, 5), stopped=of(30, 3)),
         "disk": lambda: disk.run(reader_holds=of(120, 3)),
+        "soak": lambda: soak.run(seed, soaked(600), every),
+        "soak_alive": lambda: soak.run(seed, soaked(300), every, kills=False),
     }
 
 
@@ -55,9 +65,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="random unless given")
     parser.add_argument("--quick", action="store_true", help="everything, in small")
     parser.add_argument("--scale", type=float, default=1.0, help="how much of the full numbers")
+    parser.add_argument("--minutes", type=float, help="how long each soak goes on; ten and five unless given")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="some of the campaigns")
     options = parser.parse_args()
-    chosen = campaigns(options.seed, quick=options.quick, scale=options.scale)
+    chosen = campaigns(options.seed, quick=options.quick, scale=options.scale, minutes=options.minutes)
     if unknown := set(options.only) - set(chosen):
         parser.error(f"there is no campaign {sorted(unknown)}; there is: {', '.join(chosen)}")
     if options.only:

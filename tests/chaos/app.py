@@ -100,11 +100,11 @@ def send(ctx, order) -> Steps:
 
 
 def remember(ctx, number) -> Steps:
-    """Say a number in the status, put it into an entity and get it out again."""
+    """Say a number in the status, put it into an entity and take it out again."""
     cell = EntityInstanceId("cell", ctx.instance_id)
     ctx.set_custom_status({"number": number})
     yield ctx.call_entity(cell, "set", number)
-    return (yield ctx.call_entity(cell, "get"))
+    return (yield ctx.call_entity(cell, "take"))
 
 
 def transfer(ctx, order) -> Steps:
@@ -157,10 +157,10 @@ def account(ctx, amount):
 
 
 def cell(ctx, number):
-    """A number that can be set and got."""
-    if ctx.operation == "set":
-        ctx.set_state(number)
-    return ctx.get_state(int)
+    """A number that can be set, and taken out again once."""
+    held = ctx.get_state(int)
+    ctx.set_state(number if ctx.operation == "set" else None)
+    return held
 
 
 def room(ctx, who):

@@ -152,10 +152,10 @@ class Checker:
                     yield f"{key} was terminated and then {read.answer}"
 
     def _accounts(self) -> Iterator[str]:
-        """An account is the sum of what was done to it, and nobody's."""
+        """An account is what it was and the sum of what was done to it, and nobody's."""
         starts = {key: ops[0].value for (op, key), ops in self._asked.items() if op == "start"}
         for account in ACCOUNTS:
-            moved = 0
+            moved = self._final["opening"].get(f"@account@{account}", 0)
             for key, start in starts.items():
                 if (
                     start["name"] == "transfer"

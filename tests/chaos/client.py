@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ MIX = (*STARTS, "event", "event", "event", "signal", "signal", "read", "read", "
 REPEATED = ("start", "event", "terminate", "purge")
 STOPPED_FOR = 0.2
 START_PATIENCE = 30.0
+UNDER_WAY = ("inbox", "activities", "timers", "operations")
+# So many requests may wait for their answers; a pipe to a hub that stands still holds some more.
+UNANSWERED = 100
 
 
 @dataclass
@@ -39,10 +43,12 @@ class Client:
         self.folder = folder
         self.database = folder / "hub.db"
         self.history = History(folder / "history.jsonl")
-        self.lives = self.ups = self.ended_by_fault = 0
+        self.lives = self.ups = self.ended_by_fault = self.started = 0
         self.first_dispatch: list[float] = []
         self._known = Known()
         self._again: list[dict[str, Any]] = []
+        self._pending: dict[int, dict[str, Any]] = {}
+        self._opening: dict[str, int] = {}
         use_ledger(folder)
 
     # Load
@@ -51,7 +57,7 @@ class Client:
         rng, known = self.rng, self._known
         known.number += 1
         kind = rng.choice(MIX)
-        busy = {request["key"] for request in self._again}
+        busy = {request["key"] for request in (*self._again, *self._pending.values())}
         receivers = [key for key in known.sent if key not in busy]
         if kind == "event" and receivers:
             key = rng.choice(receivers)
@@ -92,44 +98,69 @@ class Client:
         With ``early`` the time counts from its start, so that it may die while it opens; with ``stopped`` it is held
         for a moment first, in the middle of whatever it does.
         """
-        requests = self._requests(operations)
-        self._again = []
-        self.lives += 1
-        life = Life(self.database, conditions)
-        pending: dict[int, dict[str, Any]] = {}
-        for request in requests:
-            number = self.history.invoke(request["op"], request["key"], request.get("value"))
-            pending[number] = request
-            life.ask(number, request)
+        life = self.begin(conditions)
+        self._ask(life, operations)
         if not early:
-            self._listen(life, pending, START_PATIENCE, until_up=True)
+            self.up(life)
         deadline = (life.began if early else time.monotonic()) + kill_after
         if stopped:
-            self._listen(life, pending, max(0.0, deadline - time.monotonic()))
+            self._listen(life, max(0.0, deadline - time.monotonic()))
             if not life.dead:
                 life.stop()
                 time.sleep(STOPPED_FOR)
                 life.go_on()
             deadline += STOPPED_FOR + 0.1
-        self._listen(life, pending, max(0.0, deadline - time.monotonic()))
+        self._listen(life, max(0.0, deadline - time.monotonic()))
+        self.kill(life)
+
+    def begin(self, conditions: Conditions) -> Life:
+        """Begin a life."""
+        self.lives += 1
+        return Life(self.database, conditions)
+
+    def up(self, life: Life) -> bool:
+        """Wait until the hub is open. Returns whether it got there."""
+        before = self.ups
+        self._listen(life, START_PATIENCE, lambda: self.ups > before)
+        return self.ups > before
+
+    def keep_asking(self, life: Life, seconds: float, rate: float) -> None:
+        """Make ``rate`` requests a second, fewer where the hub does not answer as quickly."""
+        due = time.monotonic()
+        deadline = due + seconds
+        while (now := time.monotonic()) < deadline and not life.dead:
+            if len(self._pending) < UNANSWERED:
+                self._ask(life, 1)
+            due = max(due + 1 / rate, now)
+            self._listen(life, max(0.001, min(due, deadline) - time.monotonic()))
+
+    def kill(self, life: Life) -> None:
+        """End a life. What it has not answered may or may not have happened."""
         self.ended_by_fault += life.end()
-        for number, request in pending.items():
+        for number, request in self._pending.items():
             self.history.end(number, "unknown")
             if request["op"] in REPEATED:
                 self._again.append(request)
+        self._pending.clear()
 
-    def _listen(
-        self, life: Life, pending: dict[int, dict[str, Any]], seconds: float, *, until_up: bool = False
-    ) -> None:
+    def _ask(self, life: Life, count: int) -> None:
+        requests = self._requests(count)
+        self._again = []
+        for request in requests:
+            number = self.history.invoke(request["op"], request["key"], request.get("value"))
+            self._pending[number] = request
+            life.ask(number, request)
+
+    def _listen(self, life: Life, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         for answer in life.answers(seconds):
             if answer["id"] == UP:
                 self.ups += 1
-                if until_up:
-                    return
             elif answer["id"] == DISPATCHED:
                 self.first_dispatch.append(time.monotonic() - life.began)
-            elif answer["id"] in pending:
-                self._settle(answer, pending.pop(answer["id"]))
+            elif answer["id"] in self._pending:
+                self._settle(answer, self._pending.pop(answer["id"]))
+            if enough():
+                return
 
     def _settle(self, answer: dict[str, Any], request: dict[str, Any]) -> None:
         key, known = request["key"], self._known
@@ -140,6 +171,7 @@ class Client:
             return
         self.history.end(answer["id"], "ok", answer["result"])
         if request["op"] == "start":
+            self.started += key not in known.started
             name = known.started[key] = request["value"]["name"]
             if name == "collect":
                 known.sent[key] = 0
@@ -154,29 +186,47 @@ class Client:
     # The end
 
     def final(self, seconds: float = 60) -> dict[str, Any]:
-        """Let the hub come to rest, and return what it holds then."""
+        """Let a last hub come to rest, and return what it holds when it has stopped."""
         life = Life(self.database)
         opened = life.up()
-        self._finish(life, self._again)
+        found = self.rest(life, seconds)
+        life.end(0)
+        self.history.close()
+        return {"opened": opened, **found, **on_disk(self.database)}
+
+    def rest(self, life: Life, seconds: float) -> dict[str, Any]:
+        """Let the hub come to rest, and return what it holds then."""
+        if self._pending:
+            self._listen(life, seconds, lambda: not self._pending)
+        again, self._again = self._again, []
+        self._finish(life, again)
         receivers = [{"op": "event", "key": key, "value": -1} for key in self._known.sent]
         self._finish(life, receivers)
         self._finish(life, [{"op": "terminate", "key": key} for key in self._known.sleepers])
         keys = list(self._known.started)
         instances = self._results(life, keys, seconds)
         histories = life.all([{"op": "history", "key": key} for key in keys])
-        accounts = life.tell("entities", "account")
-        life.end(0)
-        self.history.close()
+        deadline = time.monotonic() + seconds
+        while any(rows(self.database, *UNDER_WAY).values()) and time.monotonic() < deadline and not life.dead:
+            self._listen(life, 0.05)
         return {
-            "opened": opened,
+            "opening": self._opening,
             "instances": instances,
             "completions": {
                 key: events.count("executionCompleted") if events else 0
                 for key, events in zip(keys, histories, strict=True)
             },
-            "accounts": accounts,
-            **on_disk(self.database),
+            "accounts": life.tell("entities", "account"),
         }
+
+    def turn_over(self, accounts: dict[str, list[Any]]) -> None:
+        """Begin a new log and a new ledger: nothing is left of what the old ones tell of but the ``accounts``."""
+        self.history.close()
+        for name in ("history.jsonl", "ledger"):
+            (self.folder / name).unlink(missing_ok=True)
+        self.history = History(self.folder / "history.jsonl")
+        self._known = Known(number=self._known.number)
+        self._opening = {entity: int(state or 0) for entity, (state, *_) in accounts.items()}
 
     def _results(self, life: Life, keys: list[str], seconds: float) -> dict[str, Any]:
         """Return each result, for which the hub gets ``seconds``, and again as long as others come meanwhile."""
@@ -203,13 +253,17 @@ def on_disk(database: Path) -> dict[str, Any]:
     """Return what is left in the tables of a hub that is closed, and whether its file is sound."""
     with closing(sqlite3.connect(database)) as connection:
         [found] = connection.execute("PRAGMA integrity_check").fetchone()
-        tables = ("inbox", "activities", "timers", "operations")
-        left = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
         locks = connection.execute("SELECT id, lock_owner FROM entities WHERE lock_owner IS NOT NULL").fetchall()
         own = "SELECT id FROM instances WHERE parent_id IS NULL"
         return {
             "integrity": found,
-            "left": left,
+            "left": rows(database, *UNDER_WAY),
             "locks": locks,
             "on_disk": [row[0] for row in connection.execute(own)],
         }
+
+
+def rows(database: Path, *tables: str) -> dict[str, int]:
+    """Return how many rows there are on disk in each of some tables."""
+    with closing(sqlite3.connect(database)) as connection:
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}

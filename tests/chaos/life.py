@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from hub_harness.runner import Runner
 
 from chaos import app, ledger
-from localhost.hub.interface import HubError, InstanceConflictError, WorkKind
+from localhost.hub.interface import TERMINAL, HubError, InstanceConflictError, WorkKind
 from localhost.hub.sqlite import failpoints, limits, quarantine, state, timers, writer
 from localhost.hub.sqlite.hub import SqliteHub
 from localhost.hub.sqlite.writer import StorageError
@@ -126,6 +127,8 @@ async def _do(hub: SqliteHub, request: dict[str, Any]) -> Any:  # noqa: C901  # 
             await hub.terminate(pb.TerminateRequest(instanceId=key))
         case "purge":
             await hub.purge(pb.PurgeInstancesRequest(instanceId=key))
+        case "tidy":
+            return await _tidy(hub)
         case "read":
             return shown(await hub.get_instance(key, payloads=True))
         case "result":
@@ -150,6 +153,14 @@ async def _do(hub: SqliteHub, request: dict[str, Any]) -> Any:  # noqa: C901  # 
         case op:
             raise ValueError(op)
     return True
+
+
+async def _tidy(hub: SqliteHub) -> int:
+    """Do what an operator does now and then: purge what is over, and remove entities that hold nothing."""
+    over = pb.PurgeInstancesRequest(purgeInstanceFilter=pb.PurgeInstanceFilter(runtimeStatus=sorted(TERMINAL)))
+    purged = await hub.purge(over)
+    await hub.clean_entities(pb.CleanEntityStorageRequest(removeEmptyEntities=True))
+    return purged.deletedInstanceCount
 
 
 def shown(found: pb.OrchestrationState | None) -> list[Any] | None:
@@ -222,6 +233,7 @@ class Life:
         self._tracer = self._trace(conditions.strace) if conditions.strace else None
         os.close(go_write)
         self._buffer = b""
+        self._unread: deque[bytes] = deque()
         self.dead = False
 
     def _trace(self, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
@@ -240,6 +252,8 @@ class Life:
         """Yield the answers that come within ``seconds``, or until the hub is dead."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
+            while self._unread:  # what nobody took the last time comes first
+                yield json.loads(self._unread.popleft())
             if not select.select([self._answers], [], [], left)[0]:
                 return
             data = os.read(self._answers, 65536)
@@ -247,7 +261,7 @@ class Life:
                 self.dead = True
                 return
             *lines, self._buffer = (self._buffer + data).split(b"\n")
-            yield from (json.loads(line) for line in lines)
+            self._unread.extend(lines)
 
     def until(self, wanted: set[Any], seconds: float) -> dict[Any, Any]:
         """Return the answers to all of ``wanted``."""

@@ -72,3 +72,15 @@ def test_what_kills_its_process_is_given_up_and_the_others_are_not():
 def test_no_timer_is_lost_or_early_when_the_clock_jumps_and_the_process_is_stopped():
     verdict = chaos("clock", "run(1, timers=4, stopped=1.0, near=0.8)")
     assert verdict["violations"] == []
+
+
+def test_a_soak_loses_nothing_and_leaves_nothing_behind():
+    verdict = chaos("soak", "run(1, 6, 2)")
+    assert verdict["violations"] == []
+    assert verdict["kills"] > 1
+    assert verdict["purged"] > 0
+
+
+def test_a_soak_sees_what_grows_and_forgives_what_settles():
+    samples = [{"memory_mib": 35 + n / 10, "handles": 19, "file_mib": 2, "log_mib": min(16, 4 + n)} for n in range(480)]
+    assert chaos("soak", f"grown('at_rest', {samples})") == ["memory_mib at rest grew from 44.5 to 78.2"]
