@@ -158,7 +158,7 @@ class Worker:
         return outcome
 
     async def batch(self, function: Function, request: "pb.EntityBatchRequest") -> Outcome:
-        """Have an entity do a batch in a thread, and return its result; it comes to the same as to invoke its trigger."""
+        """Have an entity do a batch in a thread, and return its result; to invoke it comes to the same."""
         return await self._threads.run(self._directly, function, request)
 
     def _directly(self, function: Function, request: "pb.OrchestratorRequest | pb.EntityBatchRequest") -> Outcome:
