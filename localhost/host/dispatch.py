@@ -98,7 +98,7 @@ class Dispatcher:
                 task.add_done_callback(self._work.discard)
 
     async def _calm(self, kind: WorkKind) -> None:
-        """Wait where the host failed on an item of ``kind`` just now; the disk may be full."""
+        """Wait where the host failed on an item of ``kind`` just now."""
         left = self._pauses.get(kind, 0.0) - asyncio.get_running_loop().time()
         if left > 0:
             await asyncio.sleep(left)
@@ -138,10 +138,10 @@ class Dispatcher:
         response.instanceId = request.instanceId
         response.completionToken = item.completionToken
         place.free()
-        await self._hub.complete_orchestration(response)
+        self._hub.complete_orchestration(response)
 
     async def _step(self, function: Function, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
-        if self._worker.makes_steps_of(function):
+        if self._worker.is_direct(function):
             outcome = await self._worker.step(function, request)
             made = outcome.value
         else:
@@ -175,7 +175,7 @@ class Dispatcher:
             else:
                 response.failureDetails.CopyFrom(failure(outcome.error))
         place.free()
-        await self._hub.complete_activity(response)
+        self._hub.complete_activity(response)
 
     async def _operate(self, item: pb.WorkItem, place: "_Place") -> None:
         batch, infos = helpers.convert_to_entity_batch_request(item.entityRequestV2)
@@ -184,18 +184,23 @@ class Dispatcher:
         if function is None:
             result = _refused(batch, self._unknown("entity", entity))
         else:
-            body = base64.b64encode(batch.SerializeToString()).decode()
-            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
-            _report(function, batch.instanceId, outcome, level=logging.DEBUG)
-            if outcome.error is None:
-                result = pb.EntityBatchResult.FromString(base64.b64decode(outcome.value.value))
-            else:
-                result = _refused(batch, failure(outcome.error))
+            result = await self._batch(function, batch)
         result.completionToken = item.completionToken
         del result.operationInfos[:]
         result.operationInfos.extend(infos[: len(result.results)])
         place.free()
-        await self._hub.complete_entity(result)
+        self._hub.complete_entity(result)
+
+    async def _batch(self, function: Function, batch: pb.EntityBatchRequest) -> pb.EntityBatchResult:
+        if self._worker.is_direct(function):
+            outcome = await self._worker.batch(function, batch)
+            made = outcome.value
+        else:
+            body = base64.b64encode(batch.SerializeToString()).decode()
+            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
+            made = outcome.value and pb.EntityBatchResult.FromString(base64.b64decode(outcome.value.value))
+        _report(function, batch.instanceId, outcome, level=logging.DEBUG)
+        return made if outcome.error is None else _refused(batch, failure(outcome.error))
 
 
 def failure(error: BaseException) -> pb.TaskFailureDetails:

@@ -52,7 +52,9 @@ class Threads(ThreadPoolExecutor):
             else:
                 self._answers.append((future, result, None))
 
-        self._put(job)
+        if (woken := self._put(job)) is not None:
+            # Once it has done all else: a thread that is woken earlier only waits for the interpreter.
+            self._loop.call_soon(woken.release)
         return await future
 
     @override
@@ -70,7 +72,8 @@ class Threads(ThreadPoolExecutor):
             else:
                 future.set_result(result)
 
-        self._put(job)
+        if (woken := self._put(job)) is not None:
+            woken.release()
         return future
 
     @override
@@ -84,14 +87,13 @@ class Threads(ThreadPoolExecutor):
         for lock in asleep:
             lock.release()
 
-    def _put(self, job: Callable[[], None]) -> None:
+    def _put(self, job: Callable[[], None]) -> threading.Lock | None:
+        """Add a job, and return what to release for a thread to look at it."""
         with self._guard:
             if self._closed:
                 raise RuntimeError("The threads of this host were let go; nothing new can be begun.")
             self._jobs.append(job)
-            woken = self._wake()
-        if woken is not None:
-            woken.release()
+            return self._wake()
 
     def _wake(self) -> threading.Lock | None:
         """Return what to release so that one more thread looks; with the guard held."""

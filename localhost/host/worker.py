@@ -3,8 +3,9 @@
 ``azure_functions_runtime`` indexes ``function_app.py``, converts bindings and calls the functions, so an app that
 would not load in Azure does not load here. It is a preview: everything of it that the host touches is in this file.
 
-A call is made by the library in any case; only who runs it differs (``straight``). A step of an orchestrator is made
-where the SDK makes it in the end, without the library's way there (``Worker.step``).
+A call is made by the library in any case; only who runs it differs (``straight``). A step of an orchestrator and a
+batch of an entity are made where the SDK makes them in the end, without the library's way there (``Worker.step`` and
+``Worker.batch``).
 """
 
 import contextvars
@@ -68,7 +69,7 @@ class Worker:
         self._running: dict[str, Function] = {}
         self._current: Any = None
         self._straight: set[str] = set()
-        self._steps: dict[str, Callable[[pb.OrchestratorRequest], pb.OrchestratorResponse]] = {}
+        self._direct: dict[str, Callable[[Any], Any]] = {}
         self._invocations = itertools.count(1)
         self._life = str(uuid4())[:-_COUNTED]
 
@@ -111,11 +112,9 @@ class Worker:
             info = known.get_function(function.function_id)
             if _goes_straight(info):
                 self._straight.add(function.function_id)
-                orchestrator = getattr(info.func, "orchestrator_function", None)
-                if orchestrator is not None and len(function.bindings) == 1:
-                    sdk = import_module("azure.durable_functions.worker").DurableFunctionsWorker()
-                    # Where all of the SDK's entries meet, once they have decoded the request.
-                    self._steps[function.function_id] = partial(sdk._run_orchestration, orchestrator)  # noqa: SLF001
+                direct = _sdk_entry(info.func)
+                if direct is not None and len(function.bindings) == 1:
+                    self._direct[function.function_id] = direct
         if not functions:
             raise AppLoadError(f"{script} defines no functions. Add one to its app, for instance with @app.route(...).")
         return functions
@@ -133,9 +132,9 @@ class Worker:
             return await self._threads.run(lambda: straight(self._call(function, inputs, metadata or {}, trace)))
         return await self._call(function, inputs, metadata or {}, trace)
 
-    def makes_steps_of(self, function: Function) -> bool:
-        """Whether ``step`` can be asked for steps of ``function``, an orchestrator; if not, it is to be invoked."""
-        return function.function_id in self._steps
+    def is_direct(self, function: Function) -> bool:
+        """Whether ``step`` or ``batch`` can be asked for what ``function`` does; if not, it is to be invoked."""
+        return function.function_id in self._direct
 
     async def step(self, function: Function, request: "pb.OrchestratorRequest") -> Outcome:
         """Have an orchestrator take new events into account, at once where it has proven quick; return the response.
@@ -145,7 +144,7 @@ class Worker:
         """
         events = len(request.pastEvents) + len(request.newEvents)
         if self._quick.trusts(function.function_id, events):
-            outcome = self._quick.make(function.function_id, lambda: self._step(function, request))
+            outcome = self._quick.make(function.function_id, lambda: self._directly(function, request))
             if outcome is not None:
                 return outcome
             log.warning(
@@ -154,17 +153,21 @@ class Worker:
                 quick_steps.LONGEST,
                 extra={"details": {"function": function.name}},
             )
-        outcome = await self._threads.run(self._step, function, request)
+        outcome = await self._threads.run(self._directly, function, request)
         self._quick.learn(function.function_id, events, outcome.seconds)
         return outcome
 
-    def _step(self, function: Function, request: "pb.OrchestratorRequest") -> Outcome:
+    async def batch(self, function: Function, request: "pb.EntityBatchRequest") -> Outcome:
+        """Have an entity do a batch in a thread, and return its result; to invoke it comes to the same."""
+        return await self._threads.run(self._directly, function, request)
+
+    def _directly(self, function: Function, request: "pb.OrchestratorRequest | pb.EntityBatchRequest") -> Outcome:
         invocation_id = self._next_id()
         token = self._current.set(invocation_id)
         self._running[invocation_id] = function
         began = time.perf_counter()
         try:
-            value = self._steps[function.function_id](request)
+            value = self._direct[function.function_id](request)
             return Outcome(value, seconds=time.perf_counter() - began)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is in the outcome, as with every call
             return Outcome(None, error=error, seconds=time.perf_counter() - began)
@@ -249,6 +252,16 @@ def _goes_straight(info: Any) -> bool:
         return False
     # With a store for large payloads, the SDK waits for the store as well.
     return import_module("azure.durable_functions.internal.payloads").get_payload_store() is None
+
+
+def _sdk_entry(function: Any) -> Callable[[Any], Any] | None:
+    """Return where all of the SDK's entries for an orchestrator or entity meet, once they have decoded the request."""
+    sdk = import_module("azure.durable_functions.worker").DurableFunctionsWorker()
+    if (orchestrator := getattr(function, "orchestrator_function", None)) is not None:
+        return partial(sdk._run_orchestration, orchestrator)  # noqa: SLF001 - it has no public one
+    if (entity := getattr(function, "entity_function", None)) is not None:
+        return partial(sdk._run_entity_batch, entity)  # noqa: SLF001 - it has no public one
+    return None
 
 
 class _BindingInfo(SimpleNamespace):

@@ -13,7 +13,7 @@ Requests and answers are the messages of ``TaskHubSidecarService``, so a hub spe
     └── UnsupportedError         this hub cannot do it; the message names the operation
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -74,7 +74,9 @@ class WorkSource(Protocol):
     """Hands out work, and takes back what came of it.
 
     Work is handed out at least once. A completion carries the token of the item it answers; one that comes too
-    late (the instance was replaced, or the item handed out again) changes nothing.
+    late (the instance was replaced, or the item handed out again) changes nothing. It is taken at once; await what is
+    returned where somebody must be told that it is on disk. What the disk refuses (``StorageError``) has not happened,
+    and the item is handed out again after a pause, whether anybody awaits it or not.
     """
 
     async def take(self, kind: WorkKind, wanted: Wanted | None = None) -> pb.WorkItem:
@@ -85,15 +87,15 @@ class WorkSource(Protocol):
         """
         ...
 
-    async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
+    def complete_orchestration(self, response: pb.OrchestratorResponse) -> Awaitable[None]:
         """Commit one step of an orchestration: its actions, status and, at the end, its output."""
         ...
 
-    async def complete_activity(self, response: pb.ActivityResponse) -> None:
+    def complete_activity(self, response: pb.ActivityResponse) -> Awaitable[None]:
         """Deliver an activity's result or failure to the orchestration that waits for it."""
         ...
 
-    async def complete_entity(self, result: pb.EntityBatchResult) -> None:
+    def complete_entity(self, result: pb.EntityBatchResult) -> Awaitable[None]:
         """Commit an entity's new state, its results and the signals it sent."""
         ...
 

@@ -1,7 +1,7 @@
 """The task hub that forgets: everything in this process's memory, for tests and first looks."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, ClassVar, NoReturn, Protocol
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -19,6 +19,16 @@ from localhost.hub.interface import (
     WorkKind,
 )
 from localhost.hub.memory_backend import EventLoopBackend
+
+
+class _Done:
+    """Something to wait for that has happened."""
+
+    def __await__(self) -> Generator[None]:
+        yield from ()
+
+
+_DONE = _Done()
 
 
 class MemoryHub:
@@ -62,17 +72,20 @@ class MemoryHub:
             await self._work[kind].wait()
         return item
 
-    async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
+    def complete_orchestration(self, response: pb.OrchestratorResponse) -> Awaitable[None]:
         """Commit one step of an orchestration."""
         self._call(self._backend.CompleteOrchestratorTask, response)
+        return _DONE
 
-    async def complete_activity(self, response: pb.ActivityResponse) -> None:
+    def complete_activity(self, response: pb.ActivityResponse) -> Awaitable[None]:
         """Deliver an activity's result or failure."""
         self._call(self._backend.CompleteActivityTask, response)
+        return _DONE
 
-    async def complete_entity(self, result: pb.EntityBatchResult) -> None:
+    def complete_entity(self, result: pb.EntityBatchResult) -> Awaitable[None]:
         """Commit an entity's batch."""
         self._call(self._backend.CompleteEntityTask, result)
+        return _DONE
 
     async def abandon(self, kind: WorkKind, token: str, *, declined: bool = False) -> None:  # noqa: ARG002  # it counts nothing
         """Give an item back untouched."""

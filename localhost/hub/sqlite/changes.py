@@ -17,6 +17,7 @@ _UPDATE_INSTANCE = (
     "UPDATE instances SET version=?, status=?, run=?, execution_id=?, parent_id=?, parent_run=?, parent_task=?,"
     " updated=?, completed=?, custom_status=?, failure=?, attempts=? WHERE id=?"
 )
+_UPDATE_PROGRESS = "UPDATE instances SET status=?, updated=?, custom_status=?, attempts=? WHERE id=?"
 _SAVE_ENTITY = (
     "INSERT INTO entities(id, state, modified, lock_section, lock_owner, attempts) VALUES (?,?,?,?,?,?)"
     " ON CONFLICT(id) DO UPDATE SET state=excluded.state, modified=excluded.modified,"
@@ -94,6 +95,13 @@ class Changes:
             instance.failure,
             instance.attempts,
             instance.id,
+        )
+        self.touched.append(instance)
+
+    def update_progress(self, instance: Instance) -> None:
+        """Write what a step changes that neither ends its run nor begins another: no index is touched."""
+        self._do(
+            _UPDATE_PROGRESS, instance.status, instance.updated, instance.custom_status, instance.attempts, instance.id
         )
         self.touched.append(instance)
 

@@ -11,7 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-PREPARED_BYTES = 4 * 1024 * 1024
+CHECKPOINT_BYTES = 8 * 1024 * 1024
+"""When the log has grown so long, it is folded into the database."""
+PREPARED_BYTES = CHECKPOINT_BYTES + 1024 * 1024
 _FRAME = 4096 + 24
 _HEADER = 32
 

@@ -47,6 +47,8 @@ CREATE TABLE entities(
   attempts INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE operations(id INTEGER PRIMARY KEY, entity TEXT NOT NULL, event BLOB NOT NULL);
 """
+# Nobody who had it open was killed.
+_UNUSED = "INSERT INTO meta VALUES ('stopped', 1);"
 _NAMES = frozenset(re.findall(r"CREATE TABLE (\w+)", TABLES))
 
 
@@ -200,7 +202,7 @@ def _make(path: Path) -> None:
     connection = sqlite3.connect(staged, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {_UNUSED} PRAGMA user_version={VERSION}; COMMIT;")
     except sqlite3.DatabaseError as error:
         raise unreadable(path, error) from error
     finally:

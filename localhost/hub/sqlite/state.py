@@ -32,6 +32,8 @@ from localhost.hub.sqlite.writer import Writer
 log = logging.getLogger(__name__)
 
 WARY_SECONDS = 60.0
+DISK_PAUSE = 0.5
+"""Seconds without work being handed out after the disk has refused what came of it."""
 _PASSED_ON_WHILE_SUSPENDED = ("executionResumed", "executionTerminated", "executionRewound")
 
 
@@ -43,6 +45,7 @@ class State:
         self._loaded = loaded
         self._open = False
         self._wary_until = 0.0
+        self.resting_until = 0.0
         self.instances: dict[str, Instance] = {}
         self.children: dict[str, set[str]] = {}
         self.entities: dict[str, Entity] = {}
@@ -132,6 +135,7 @@ class State:
 
     def _reload(self) -> None:
         """Go back to what is on disk; what was out is handed out again, and late answers to it count for nothing."""
+        self.resting_until = time.monotonic() + DISK_PAUSE
         self._forget_everything()
         self._load(suspect=False)
         self._tell_everyone()

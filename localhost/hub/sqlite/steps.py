@@ -65,7 +65,7 @@ class Steps:
         changes.append_history(instance.id, instance.chunks, len(history), packed)
         self._state.grow(instance, packed, len(history))
         if ending is None:
-            changes.update_instance(instance)
+            changes.update_progress(instance)
             changes.after_commit(lambda: self._state.tell(instance.id))
             self._state.wake(instance)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -25,7 +26,6 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 30.0
 # A step that a worker declines for its version waits for another worker, as long as that takes.
 LONGEST_PAUSE_OF_DECLINED = 2.0
-DISK_PAUSE = 0.5
 _ITEMS: dict[WorkKind, type[Instance | Activity | Entity]] = {
     "orchestration": Instance, "activity": Activity, "entity": Entity
 }  # fmt: skip
@@ -57,7 +57,6 @@ class Work:
                     case "entity":
                         item = await self._take(self._state.ready_entities, self._hand_out_batch, wanted)
             except StorageError:  # what cannot be counted is not handed out; it is when the disk takes it
-                await asyncio.sleep(DISK_PAUSE)
                 continue
             if item is not None:
                 failpoint(f"dispatch.{kind}")
@@ -71,6 +70,10 @@ class Work:
     ) -> pb.WorkItem | None:
         item = await ready.take(wanted)
         epoch = self._state.epoch
+        if (pause := self._state.resting_until - time.monotonic()) > 0:
+            self._put_back(ready, item, epoch)
+            await asyncio.sleep(pause)
+            return None
         if not self._state.quarantine.admits(item, lambda: self._put_back(ready, item, epoch)):
             return None
         handed: pb.WorkItem | None = None
@@ -176,17 +179,19 @@ class Work:
         await self._state.durably(lambda changes: changes.count_attempt(item))
         return True
 
-    async def complete_orchestration(self, response: pb.OrchestratorResponse) -> None:
+    def complete_orchestration(self, response: pb.OrchestratorResponse) -> Awaitable[None]:
         """Commit one step of an orchestration."""
         dispatch = self._state.redeem(response.completionToken, Instance)
         if dispatch is not None:
-            await self._state.durably(lambda changes: self._steps.complete(changes, dispatch, response))
+            with self._state.change() as changes:
+                self._steps.complete(changes, dispatch, response)
+        return self._state.writer.written()
 
-    async def complete_activity(self, response: pb.ActivityResponse) -> None:
+    def complete_activity(self, response: pb.ActivityResponse) -> Awaitable[None]:
         """Deliver an activity's result or failure to the run that scheduled it; to a later one it is nothing."""
         dispatch = self._state.redeem(response.completionToken, Activity)
         if dispatch is None:
-            return
+            return self._state.writer.written()
         activity = dispatch.item
         assert isinstance(activity, Activity)  # noqa: S101  # it was asked for
         if too_large := limits.payload_too_large(
@@ -208,20 +213,19 @@ class Work:
                     result = response.result if response.HasField("result") else None
                     completed = pb.TaskCompletedEvent(taskScheduledId=task_id, result=result)
                     self._state.post(changes, instance, events.timed(taskCompleted=completed))
-        await self._state.writer.durable()
+        return self._state.writer.written()
 
-    async def complete_entity(self, result: pb.EntityBatchResult) -> None:
+    def complete_entity(self, result: pb.EntityBatchResult) -> Awaitable[None]:
         """Commit an entity's new state, its results and what it sent and started."""
         dispatch = self._state.redeem(result.completionToken, Entity)
-        if dispatch is None:
-            return
-        with self._state.change() as changes:
-            for action in self._entities.complete(changes, dispatch, result):
-                if action.HasField("sendSignal"):
-                    self._entities.send(changes, action.sendSignal)
-                elif action.HasField("startNewOrchestration"):
-                    self._start_for_entity(changes, action.startNewOrchestration)
-        await self._state.writer.durable()
+        if dispatch is not None:
+            with self._state.change() as changes:
+                for action in self._entities.complete(changes, dispatch, result):
+                    if action.HasField("sendSignal"):
+                        self._entities.send(changes, action.sendSignal)
+                    elif action.HasField("startNewOrchestration"):
+                        self._start_for_entity(changes, action.startNewOrchestration)
+        return self._state.writer.written()
 
     def _start_for_entity(self, changes: Changes, start: pb.StartNewOrchestrationAction) -> None:
         request = pb.CreateInstanceRequest(

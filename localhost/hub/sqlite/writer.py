@@ -2,9 +2,11 @@
 
 There is one writing connection and one change of hands: statements run on the event loop, where they are cheap and
 wait for nobody; then a thread commits, and waits for the disk. While it does, further changes gather for the next
-commit. Where there is little to commit and the disk is quick, the event loop commits itself: waking the thread and
-being woken by it would take longer. A change that sets an orchestration going waits a moment for that step's outcome,
-and goes to disk with it.
+commit. The loop goes on once that thread is on its way to the disk: a loop that has Python to run does not let it begin
+for milliseconds, and then has nothing left to do but wait for it.
+Where there is little to commit and the disk is quick, the event loop commits itself: waking the thread and being woken
+by it would take longer. A change that sets an orchestration going waits a moment for that step's outcome, and goes to
+disk with it.
 Checkpoints happen in that thread too, between commits: SQLite before 3.51.3 may damage a file whose log is
 reset by one connection while another writes.
 """
@@ -23,7 +25,7 @@ from pathlib import Path
 from localhost.hub.interface import StorageError
 from localhost.hub.sqlite.changes import Changes, together
 from localhost.hub.sqlite.failpoints import failpoint
-from localhost.hub.sqlite.log_file import LogFile
+from localhost.hub.sqlite.log_file import CHECKPOINT_BYTES, LogFile
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,6 @@ LINGER = 0.002
 # A commit of so few changes is done on the event loop, while the disk takes less than so many seconds.
 FEW = 4
 QUICK = 0.001
-CHECKPOINT_BYTES = 8 * 1024 * 1024
 CHECKPOINT_PAUSE = 5.0
 
 
@@ -64,6 +65,8 @@ class Writer:
         self._submitted = 0
         self._futures: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._begun = threading.Lock()  # released by the thread when it begins a commit
+        self._begun.acquire()
         self._round = 0
         self._checkpoint_after = 0.0
         self._hurried = False
@@ -88,6 +91,16 @@ class Writer:
         failpoint("change.submitted")
         return sequence
 
+    def written(self, sequence: int | None = None) -> asyncio.Future[None]:
+        """Return what to await for ``durable``; nobody has to."""
+        sequence = self._submitted if sequence is None else sequence
+        future = self._loop.create_future()
+        if sequence <= self.committed:
+            future.set_result(None)
+        else:
+            self._futures.append((sequence, future))
+        return future
+
     def silence(self) -> None:
         """Write what was submitted, but do nothing of what was to follow it."""
         for _sequence, changes in (*self._committing, *self._waiting):
@@ -99,13 +112,9 @@ class Writer:
         Raises:
             StorageError: it could not be written, and has not happened.
         """
-        sequence = self._submitted if sequence is None else sequence
-        if sequence <= self.committed:
-            return
-        future = self._loop.create_future()
-        self._futures.append((sequence, future))
-        await future
-        failpoint("ack")
+        if (self._submitted if sequence is None else sequence) > self.committed:
+            await self.written(sequence)
+            failpoint("ack")
 
     async def close(self) -> None:
         """Commit what was submitted, tidy the log and close."""
@@ -159,6 +168,7 @@ class Writer:
             if self._worth_a_thread():
                 self._idle.clear()
                 self._orders.put(self._round)
+                self._begun.acquire()
                 return
             self._commit()
         except Exception as error:  # noqa: BLE001  # half a transaction must not stay, whatever is wrong with the rest
@@ -180,6 +190,7 @@ class Writer:
     def _commits(self) -> None:
         while (number := self._orders.get()) is not None:
             error: sqlite3.Error | None = None
+            self._begun.release()
             try:
                 self._commit()
                 self._checkpoint()

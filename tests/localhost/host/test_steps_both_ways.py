@@ -1,4 +1,4 @@
-"""A step of an orchestrator is the same whether the trigger is invoked or the SDK's entry for it is called."""
+"""A step or batch is the same whether its trigger is invoked or the SDK's entry for it is called."""
 
 import json
 import subprocess
@@ -34,6 +34,16 @@ def test_every_way_comes_to_the_same(found, name):
     assert in_a_thread == library
     assert at_once == library
     assert set(found[name]["errors"]) == {"None"}
+
+
+@pytest.mark.parametrize("name", ["native_entity", "first_style_entity"])
+def test_a_batch_comes_to_the_same(found, name):
+    """State, results, failures and what it sends are the same, for every style of entity."""
+    library, directly = found[name]["answers"]
+    assert found[name]["direct"]
+    assert directly == library
+    assert library["entityState"] == "9"
+    assert [next(iter(result)) for result in library["results"]] == ["success", "failure", "success"]
 
 
 def test_a_trigger_that_the_app_answers_itself_is_invoked(found):

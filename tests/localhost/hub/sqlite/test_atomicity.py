@@ -1,5 +1,8 @@
 """What a work item did is on disk together, or not at all."""
 
+import asyncio
+import threading
+
 import pytest
 from hub_harness.by_hand import (
     RUNNING,
@@ -24,6 +27,8 @@ from hub_harness.by_hand import (
     terminated,
     timer,
 )
+
+from localhost.hub.sqlite import writer
 
 
 async def test_a_start_that_was_acknowledged_survives(hub, crash):
@@ -166,3 +171,27 @@ async def test_crashing_again_and_again_changes_nothing(hub, crash, times):
     assert [e.eventRaised.input.value for e in (await step(current)).news] == ["1"]
     for one in reversed(opened):
         await one.__aexit__()
+
+
+async def test_what_was_being_committed_when_another_change_failed_is_acknowledged(hub, monkeypatch):
+    """It is on disk, and whoever asked for it hears so."""
+    committing, go_on = threading.Event(), threading.Event()
+
+    def hold(name: str) -> None:
+        if name == "commit.before":
+            committing.set()
+            go_on.wait()
+
+    def fail_halfway() -> None:
+        with hub._state.change():
+            go_on.set()
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(writer, "failpoint", hold)
+    monkeypatch.setattr(hub._state.writer, "_busy", lambda: True)
+    starting = asyncio.create_task(start(hub, "one"))
+    await asyncio.to_thread(committing.wait)
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+    await starting
+    assert (await state(hub, "one")).instanceId == "one"

@@ -28,7 +28,7 @@ from hub_harness.by_hand import (
 )
 
 from localhost.hub.interface import HubError
-from localhost.hub.sqlite import work, writer
+from localhost.hub.sqlite import state, work, writer
 
 IDS = [f"i{number}" for number in range(5)]
 ENTITIES = [f"@e@{number}" for number in range(3)]
@@ -167,7 +167,7 @@ def differences(state):
 async def test_memory_holds_what_the_disk_holds(hub, monkeypatch, caplog, seed):
     """Every path that changes one and not the other shows here, sooner or later, and with it the seed."""
     monkeypatch.setattr(writer, "FEW", -1 if seed % 2 else 4)  # commits in a thread, or on the event loop
-    monkeypatch.setattr(work, "DISK_PAUSE", 0.001)
+    monkeypatch.setattr(state, "DISK_PAUSE", 0.001)
     monkeypatch.setattr(work, "LONGEST_PAUSE", 0.001)
     chance, disk = Chance(hub, seed), hub._state.writer
     refusing, commit = [0.05], disk._commit

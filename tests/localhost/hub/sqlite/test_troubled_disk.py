@@ -13,7 +13,7 @@ from hub_harness.by_hand import activity, batch, begun, schedule, signalled, sta
 from localhost.host.refusals import refusing
 from localhost.hub.interface import StorageError
 from localhost.hub.service import TaskHubServer
-from localhost.hub.sqlite import work
+from localhost.hub.sqlite import state
 from localhost.hub.sqlite.hub import SqliteHub
 from localhost.hub.sqlite.schema import HubFileError
 
@@ -101,7 +101,7 @@ async def test_messages_of_an_unknown_kind_are_left_where_they_are(hub, tmp_path
 
 async def test_a_disk_that_is_full_after_a_crash_does_not_end_the_taking_of_work(hub, crash, monkeypatch):
     """What was out at the crash is counted before it goes out; a host whose takers die of a refusal would be idle."""
-    monkeypatch.setattr(work, "DISK_PAUSE", 0.01)
+    monkeypatch.setattr(state, "DISK_PAUSE", 0.01)
     await begun(hub, "one", schedule(1))
     await activity(hub)
     async with crash() as after:

@@ -8,6 +8,7 @@ import azure.durable_functions as df
 from azure.functions import OrchestrationContext
 from azure_functions_runtime import invocation_id_cv
 from durabletask import task
+from durabletask.entities import EntityInstanceId
 
 app = df.DFApp()
 leftover: ContextVar[str] = ContextVar("leftover", default="nothing")
@@ -60,6 +61,23 @@ def by_hand(context: OrchestrationContext) -> str:
 
 def no_generator_by_hand(ctx: task.OrchestrationContext, number: int):
     return number + 2
+
+
+@app.entity_trigger(context_name="context")
+def native_entity(ctx, amount: int):
+    if ctx.operation == "fail":
+        raise ValueError("first line\nsecond line")
+    ctx.set_state(ctx.get_state(int, 0) + amount)
+    ctx.signal_entity(EntityInstanceId("other", "one"), "told", amount)
+    return ctx.get_state(int, 0)
+
+
+@app.entity_trigger(context_name="context")
+def first_style_entity(context: df.DurableEntityContext):
+    if context.operation_name == "fail":
+        raise ValueError("first line\nsecond line")
+    context.set_state(context.get_state(lambda: 0) + context.get_input())
+    context.set_result({"state": context.get_state(), "key": context.entity_key})
 
 
 @app.activity_trigger(input_name="number")
