@@ -67,6 +67,7 @@ class Writer:
         self._orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._begun = threading.Lock()  # released by the thread when it begins a commit
         self._begun.acquire()
+        self._error: sqlite3.Error | None = None  # of the last commit
         self._round = 0
         self._checkpoint_after = 0.0
         self._hurried = False
@@ -189,20 +190,22 @@ class Writer:
 
     def _commits(self) -> None:
         while (number := self._orders.get()) is not None:
-            error: sqlite3.Error | None = None
             self._begun.release()
+            self._error = None
             try:
                 self._commit()
                 self._checkpoint()
             except sqlite3.Error as refused:
-                error = refused
+                self._error = refused
             self._idle.set()
             with suppress(RuntimeError):  # the loop is gone: nobody waits
-                self._loop.call_soon_threadsafe(self._end, number, error)
+                self._loop.call_soon_threadsafe(self._end, number, self._error)
 
     def abort(self) -> None:
         """Wait for the commit under way, take back what is not on disk, and begin again from there."""
-        self._idle.wait()
+        if self._committing:
+            self._idle.wait()
+            self._end(self._round, self._error)
         self._refuse(sqlite3.OperationalError("a change failed halfway"))
 
     def _end(self, number: int, error: sqlite3.Error | None) -> None:
