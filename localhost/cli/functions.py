@@ -22,7 +22,8 @@ def functions(*, script_root: Path, output: str) -> int:
     from localhost.host.configuration import ConfigurationError, read_host_json
     from localhost.host.functions import BindingError, Function
     from localhost.host.routes import Routes
-    from localhost.host.worker import AppLoadError, Worker
+    from localhost.host.load_errors import AppLoadError
+    from localhost.host.worker import Worker
 
     logging.basicConfig(level=logging.WARNING)
     root = script_root.resolve()

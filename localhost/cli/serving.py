@@ -45,9 +45,9 @@ def serve(choices: Choices, listener: socket.socket | None = None, *, reloading:
     from localhost.host.data_folder import DataFolderInUseError
     from localhost.host.functions import BindingError
     from localhost.host.listener import PortInUseError
+    from localhost.host.load_errors import AppLoadError
     from localhost.host.run import DRAIN, RELOAD_DRAIN, HostOptions, run
     from localhost.host.service_process import ServicesFailedError
-    from localhost.host.worker import AppLoadError
     from localhost.hub.interface import HubError
     from localhost.hub.sqlite.schema import HubInUseError
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from localhost.host.functions import Function
-from localhost.host.worker import AppLoadError
+from localhost.host.load_errors import AppLoadError
 
 # Where a name may not have dots, as in many shells, two underscores stand for one; so it is on the platform.
 _SETTING = re.compile(r"AzureWebJobs(?:\.|__)(.+)(?:\.|__)Disabled", re.IGNORECASE)

@@ -15,7 +15,6 @@ import logging
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from uuid import uuid4
 
 from localhost.host import app_packages, quick_steps
 from localhost.host.functions import Function
+from localhost.host.load_errors import AppLoadError, explain
 from localhost.host.straight import straight
 from localhost.host.threads import Threads
 
@@ -45,10 +45,6 @@ _COUNTED = 12
 log = logging.getLogger(__name__)
 _runtime_log = logging.getLogger("azure.functions")
 _raised: contextvars.ContextVar[list[BaseException] | None] = contextvars.ContextVar("raised", default=None)
-
-
-class AppLoadError(Exception):
-    """The app cannot be served; the message says where it fails and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ class Worker:
             self._threads = _start_threads()
             handle_event.load_function_metadata(str(self._script_root), caller_info="localhost")
         except (Exception, SystemExit) as error:  # what an app ends is itself, not the host
-            raise AppLoadError(_explain(error, self._script_root)) from error
+            raise AppLoadError(explain(error, self._script_root)) from error
         finally:
             _runtime_log.disabled = False
         functions = [_function(metadata) for metadata in handle_event._metadata_result or ()]  # noqa: SLF001 - its only door
@@ -283,26 +279,3 @@ def _catch(record: logging.LogRecord) -> bool:
         return True
     raised.append(record.exc_info[1])
     return False
-
-
-def _explain(error: BaseException, root: Path) -> str:
-    """Say in a few lines which file, line and function keep the app from loading, and what to do."""
-    message = str(error).split(" Cannot find module. Please check the requirements", maxsplit=1)[0].strip()
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(root)]
-    frames = [f for f in frames if ".venv" not in Path(f.filename).parts]
-    lines = [f"{type(error).__name__}: {message}"]
-    if isinstance(error, SyntaxError) and error.filename:
-        lines.append(f"  in {error.filename}, line {error.lineno}")
-    elif frames:
-        lines.append(f"  in {frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name}")
-        lines.append(f"    {frames[-1].line}")
-    match error:
-        case ModuleNotFoundError():
-            lines.append("Install the package into this environment, and name it in requirements.txt for Azure.")
-        case SyntaxError():
-            lines.append("Mend the line; Azure would refuse the app as well.")
-        case _ if "invalid non-type annotation" in message:
-            lines.append("Annotate a trigger's input with a plain class: str, dict, list or a TypedDict.")
-        case _:
-            lines.append("The same error would keep the app from loading in Azure.")
-    return "\n".join(lines)

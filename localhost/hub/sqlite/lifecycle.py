@@ -136,7 +136,7 @@ class Lifecycle:
         history.append(self.finish(changes, instance, status, output, failure))
         packed = events.packed([*unseen, *history])
         changes.append_history(instance.id, instance.chunks, len(unseen) + len(history), packed)
-        self._state.grow(instance, packed, len(unseen) + len(history))
+        self._state.histories.grow(instance, packed, len(unseen) + len(history))
 
     def terminate(self, changes: Changes, instance: Instance, output: str | None, *, recursive: bool) -> None:
         """Terminate an instance, and its live sub-orchestrations if ``recursive``."""
@@ -160,7 +160,7 @@ class Lifecycle:
         arrived = [event for _, event in instance.inbox if event.WhichOneof("eventType") in _KEPT_FOR_THE_NEXT_RUN]
         self._clear(changes, instance)
         changes.clear_history(instance.id)
-        self._state.forget_history(instance)
+        self._state.histories.restart(instance)
         instance.run = self._state.next_run()
         instance.execution_id = uuid4().hex
         instance.version = action.newVersion.value if action.HasField("newVersion") else instance.version

@@ -58,9 +58,9 @@ class Rewind:
         history = list(action.newHistory)
         packed = events.packed(history)
         changes.clear_history(instance.id)
-        self._state.forget_history(instance)
+        self._state.histories.restart(instance)
         changes.append_history(instance.id, 0, len(history), packed)
-        self._state.grow(instance, packed, len(history))
+        self._state.histories.grow(instance, packed, len(history))
         instance.status = pb.ORCHESTRATION_STATUS_RUNNING
         changes.update_instance(instance)
         # A step without news replays the history, and asks again for what failed.

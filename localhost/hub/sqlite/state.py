@@ -22,6 +22,7 @@ from localhost.hub.sqlite import limits, schema
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.failpoints import failpoint
 from localhost.hub.sqlite.gathering import Gathering
+from localhost.hub.sqlite.histories import Histories
 from localhost.hub.sqlite.quarantine import Quarantine
 from localhost.hub.sqlite.reader import Reader
 from localhost.hub.sqlite.ready import Ready
@@ -61,8 +62,6 @@ class State:
         self.timers = Timers(fire)
         self.gathering = Gathering(self._make_ready)
         self.epoch = 0  # counts how often memory went back to what is on disk
-        self._cached = OrderedDict[str, Instance]()
-        self._cached_bytes = 0
         self._idle = OrderedDict[str, Entity]()
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
@@ -81,6 +80,7 @@ class State:
         self.writer = Writer(
             connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
         )
+        self.histories = Histories(self.reader, self.writer)
         self._forget_everything()  # of an earlier opening
         killed = not self.reader.clean_stop()
         try:
@@ -162,8 +162,7 @@ class State:
             ready.clear()
         self.timers.clear()
         self.gathering.clear()
-        self._cached.clear()
-        self._cached_bytes = 0
+        self.histories.clear()
         self._idle.clear()
 
     def _tell_everyone(self) -> None:
@@ -252,7 +251,7 @@ class State:
         """Forget an instance that is over, once that is on disk."""
         if instance.completed is None:
             return  # rewound meanwhile
-        self._uncache(instance)
+        self.histories.drop(instance)
         if self.instances.get(instance.id) is not instance:
             return  # its id is another's by now, and so may be its place among its parent's children
         del self.instances[instance.id]
@@ -289,46 +288,6 @@ class State:
         return instance.status != pb.ORCHESTRATION_STATUS_SUSPENDED or any(
             event.WhichOneof("eventType") in _PASSED_ON_WHILE_SUSPENDED for _, event in instance.inbox
         )
-
-    async def history(self, instance: Instance) -> bytes:
-        """Return an instance's history, from memory where it is there."""
-        if instance.history is None:
-            await self.writer.durable()
-            instance.history, instance.events, instance.chunks = self.reader.history(instance.id)
-            instance.size = len(instance.history)
-        self._cache(instance)
-        return instance.history
-
-    def _cache(self, instance: Instance) -> None:
-        """Note that an instance's history was used; give up the longest unused ones when they are too many."""
-        self._uncache(instance)
-        self._cached[instance.id] = instance
-        self._cached_bytes += instance.size
-        while self._cached_bytes > limits.HISTORY_CACHE_BYTES and len(self._cached) > 1:
-            _, oldest = self._cached.popitem(last=False)
-            self._cached_bytes -= oldest.size
-            if oldest.token is None and oldest.sequence <= self.writer.committed:
-                oldest.history = None
-
-    def _uncache(self, instance: Instance) -> None:
-        if self._cached.get(instance.id) is instance:
-            del self._cached[instance.id]
-            self._cached_bytes -= instance.size
-
-    def grow(self, instance: Instance, added: bytes, count: int) -> None:
-        """Add events to the history that is held."""
-        cached = self._cached.get(instance.id) is instance
-        self._cached_bytes += len(added) if cached else 0
-        if instance.history is not None:
-            instance.history += added
-        instance.events += count
-        instance.size += len(added)
-        instance.chunks += 1
-
-    def forget_history(self, instance: Instance) -> None:
-        """Begin an empty history."""
-        self._uncache(instance)
-        instance.history, instance.events, instance.size, instance.chunks = b"", 0, 0, 0
 
     # Entities
 

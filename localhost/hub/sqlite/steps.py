@@ -63,7 +63,7 @@ class Steps:
             history.append(self._lifecycle.finish(changes, instance, status, output, failure))
         packed = events.packed(history)
         changes.append_history(instance.id, instance.chunks, len(history), packed)
-        self._state.grow(instance, packed, len(history))
+        self._state.histories.grow(instance, packed, len(history))
         if ending is None:
             changes.update_progress(instance)
             changes.after_commit(lambda: self._state.tell(instance.id))

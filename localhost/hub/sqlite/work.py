@@ -86,7 +86,7 @@ class Work:
 
     async def _hand_out_step(self, instance: Instance, epoch: int) -> pb.WorkItem | None:
         try:
-            history = await self._state.history(instance)
+            history = await self._state.histories.of(instance)
             allowed = await self._allow(instance)
             if self._state.wary:
                 await self._state.writer.durable(instance.sequence)

@@ -9,8 +9,8 @@ from localhost import app_settings
 from localhost.host import lenient_json
 from localhost.host.configuration import ConfigurationError, read_host_json
 from localhost.host.functions import Function
+from localhost.host.load_errors import AppLoadError
 from localhost.host.selection import select
-from localhost.host.worker import AppLoadError
 
 API = "/runtime/webhooks/durabletask"
 

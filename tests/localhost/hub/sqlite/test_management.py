@@ -553,7 +553,7 @@ async def test_finished_instances_leave_memory(hub):
     await hub._state.writer.durable()
     assert hub._state.instances == {}
     assert hub._state.dispatched == {}
-    assert not hub._state._cached
+    assert not hub._state.histories._held
 
 
 async def test_history_events_carry_the_time(hub):
