@@ -21,8 +21,8 @@ def functions(*, script_root: Path, output: str) -> int:
     """List the functions of an app: name, trigger, methods and route or schedule."""
     from localhost.host.configuration import ConfigurationError, read_host_json
     from localhost.host.functions import BindingError, Function
-    from localhost.host.routes import Routes
     from localhost.host.load_errors import AppLoadError
+    from localhost.host.routes import Routes
     from localhost.host.worker import Worker
 
     logging.basicConfig(level=logging.WARNING)

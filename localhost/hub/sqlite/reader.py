@@ -2,12 +2,14 @@
 
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
+from localhost.hub.interface import StorageError
 from localhost.hub.sqlite import schema
 from localhost.hub.sqlite.records import Activity, Entity, Instance, Parent
 from localhost.hub.sqlite.timers import Timer
@@ -32,8 +34,15 @@ class Reader:
         self._connection.close()
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
-        return self._connection.execute(sql, values).fetchall()
+        """Return the rows of a query.
+
+        Raises:
+            StorageError: the disk does not give them.
+        """
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"The task hub cannot read: {error}. Look after the disk and try again.") from error
 
     def instance(self, instance_id: str) -> Instance | None:
         """Return an instance without its history."""
@@ -73,7 +82,7 @@ class Reader:
 
     def messages(self, table: str) -> Iterator[tuple[int, str, pb.HistoryEvent]]:
         """Return everything in ``inbox`` or ``operations``, in order; what is of an unknown kind stays where it is."""
-        for row in self._connection.execute(f"SELECT * FROM {table} ORDER BY id"):  # noqa: S608  # one of two names
+        for row in self.rows(f"SELECT * FROM {table} ORDER BY id"):  # noqa: S608  # one of two names
             event = pb.HistoryEvent.FromString(row[2])
             if event.WhichOneof("eventType") is None:
                 # A worker answers fewer operations than it got then, and the others would be done twice.

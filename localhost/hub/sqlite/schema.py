@@ -14,7 +14,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from localhost.hub.interface import HubError
+from localhost.hub.interface import HubError, StorageError
 
 VERSION = 1
 
@@ -221,8 +221,10 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def unreadable(path: Path, error: sqlite3.Error) -> HubFileError:
+def unreadable(path: Path, error: sqlite3.Error | StorageError) -> HubFileError:
     """Say that SQLite could not read a file."""
+    if isinstance(error, StorageError) and isinstance(error.__cause__, sqlite3.Error):
+        error = error.__cause__
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_NOTADB":
         return HubFileError(f"{str(path)!r} is no SQLite file. Move it away, or restore the task hub from a backup.")

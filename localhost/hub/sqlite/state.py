@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import HubError, WorkKind
+from localhost.hub.interface import HubError, StorageError, WorkKind
 from localhost.hub.sqlite import limits, schema
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.failpoints import failpoint
@@ -87,7 +87,7 @@ class State:
             self._load(suspect=killed)
         except BaseException as error:
             self._give_up()
-            if isinstance(error, sqlite3.DatabaseError):
+            if isinstance(error, sqlite3.DatabaseError | StorageError):
                 raise schema.unreadable(self.path, error) from error
             if isinstance(error, schema.NO_SENSE):
                 raise schema.unreadable_row(self.path, error) from error
@@ -137,8 +137,17 @@ class State:
         """Go back to what is on disk; what was out is handed out again, and late answers to it count for nothing."""
         self.resting_until = time.monotonic() + DISK_PAUSE
         self._forget_everything()
-        self._load(suspect=False)
+        try:
+            self._load(suspect=False)
+        except StorageError as error:
+            log.error("%s", error)  # noqa: TRY400  # its sentence says all
+            self._forget_everything()
+            asyncio.get_running_loop().call_later(DISK_PAUSE, self._reload_again, self.epoch)
         self._tell_everyone()
+
+    def _reload_again(self, epoch: int) -> None:
+        if self._open and epoch == self.epoch:
+            self.writer.abort()
 
     async def clear(self) -> None:
         """Forget everything, on disk too; what was out counts for nothing when it comes back."""

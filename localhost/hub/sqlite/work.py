@@ -16,7 +16,7 @@ from localhost.hub.sqlite.failpoints import failpoint
 from localhost.hub.sqlite.lifecycle import Lifecycle
 from localhost.hub.sqlite.ready import Ready
 from localhost.hub.sqlite.records import Activity, Dispatch, Entity, Instance, now, text
-from localhost.hub.sqlite.state import State
+from localhost.hub.sqlite.state import DISK_PAUSE, State
 from localhost.hub.sqlite.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,8 @@ class Work:
                         item = await self._take(self._state.activities, self._hand_out_activity, wanted)
                     case "entity":
                         item = await self._take(self._state.ready_entities, self._hand_out_batch, wanted)
-            except StorageError:  # what cannot be counted is not handed out; it is when the disk takes it
+            except StorageError:  # what can be neither counted nor read is not handed out, until the disk is well again
+                await asyncio.sleep(DISK_PAUSE)
                 continue
             if item is not None:
                 failpoint(f"dispatch.{kind}")

@@ -206,7 +206,7 @@ class Writer:
         if self._committing:
             self._idle.wait()
             self._end(self._round, self._error)
-        self._refuse(sqlite3.OperationalError("a change failed halfway"))
+        self._refuse(sqlite3.OperationalError("memory is read anew"))
 
     def _end(self, number: int, error: sqlite3.Error | None) -> None:
         if number != self._round:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
+from localhost.hub.interface import StorageError
 from localhost.hub.sqlite import schema
 from localhost.hub.sqlite.checkup.findings import Finding, Kind, Report
 from localhost.hub.sqlite.checkup.orphaned import orphaned
@@ -40,7 +41,7 @@ def examine(path: Path) -> Report:
             schema.refuse_damaged(path, connection)
             _read_as_a_host(path)
             return _report(path, connection)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, StorageError) as error:
         raise schema.unreadable(path, error) from error
     except schema.NO_SENSE as error:
         raise schema.unreadable_row(path, error) from error

@@ -88,7 +88,7 @@ async def test_every_commit_waits_for_the_disk(hub):
 
 
 async def test_readers_cannot_write(hub):
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(StorageError, match="readonly"):
         hub._state.reader.rows("DELETE FROM instances")
 
 

@@ -49,6 +49,42 @@ async def test_over_grpc_a_full_disk_is_unavailable_until_there_is_room(hub):
     assert "disk is full" in refused.value.details()
 
 
+class Unreadable:
+    """A connection on a disk that gives nothing."""
+
+    def execute(self, *_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+async def test_over_grpc_a_disk_that_gives_nothing_is_unavailable(hub, monkeypatch):
+    await start(hub, "one")
+    server = TaskHubServer(hub)
+    async with grpc.aio.insecure_channel(await server.start()) as channel:
+        stub = stubs.TaskHubSidecarServiceStub(channel)
+        with monkeypatch.context() as patched:
+            patched.setattr(hub._state.reader, "_connection", Unreadable())
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.GetInstance(pb.GetInstanceRequest(instanceId="one"))
+        assert (await stub.GetInstance(pb.GetInstanceRequest(instanceId="one"))).exists
+    await server.stop()
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "disk I/O error" in refused.value.details()
+
+
+async def test_a_disk_that_neither_takes_nor_gives_is_asked_again(hub, monkeypatch):
+    """What was refused is read again; a hub that gave up would know nothing until it is restarted."""
+    monkeypatch.setattr(state, "DISK_PAUSE", 0.01)
+    await start(hub, "one")
+    with monkeypatch.context() as patched:
+        patched.setattr(hub._state.writer, "_connection", Full(hub._state.writer._connection))
+        patched.setattr(hub._state.reader, "_connection", Unreadable())
+        with pytest.raises(StorageError):
+            await start(hub, "two")
+    assert (await step(hub)).instance == "one"
+    await start(hub, "two")
+    assert (await step(hub)).instance == "two"
+
+
 async def test_over_http_a_full_disk_is_503(hub):
     real = hub._state.writer._connection
 
