@@ -130,6 +130,8 @@ def _instance(row: tuple[Any, ...]) -> Instance:
         :12
     ]
     scheduled, tags, trace, custom_status, failure, attempts = row[12:]
+    if not isinstance(key, str):
+        raise TypeError(f"instance id {key!r} is no text")
     return Instance(
         id=key,
         name=name,

@@ -148,6 +148,7 @@ WOUNDS = {
     "a timer's time": "UPDATE timers SET due='soon'",
     "tags": "UPDATE instances SET tags='{'",
     "a name": "UPDATE instances SET name=CAST(x'ff' AS TEXT)",
+    "an id": "UPDATE instances SET id=x'00ff'",
     "a column": "ALTER TABLE instances DROP COLUMN trace",
 }
 
