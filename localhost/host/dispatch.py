@@ -4,11 +4,13 @@ import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.internal import helpers
 from google.protobuf import wrappers_pb2
+from google.protobuf.message import Message
 
 from localhost.host.functions import Function, TriggerKind
 from localhost.host.tracing import Trace
@@ -141,15 +143,25 @@ class Dispatcher:
         self._hub.complete_orchestration(response)
 
     async def _step(self, function: Function, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
-        if self._worker.is_direct(function):
-            outcome = await self._worker.step(function, request)
-            made = outcome.value
-        else:
-            body = base64.b64encode(request.SerializeToString()).decode()
-            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
-            made = outcome.value and pb.OrchestratorResponse.FromString(base64.b64decode(outcome.value.value))
+        outcome = await self._through_sdk(function, request, self._worker.step, pb.OrchestratorResponse)
         _report(function, request.instanceId, outcome, level=logging.DEBUG)
-        return made if outcome.error is None else _failed(failure(outcome.error))
+        return outcome.value if outcome.error is None else _failed(failure(outcome.error))
+
+    async def _through_sdk[Request: Message](
+        self,
+        function: Function,
+        request: Request,
+        directly: Callable[[Function, Request], Awaitable[Outcome]],
+        answer: type[Message],
+    ) -> Outcome:
+        """Have an orchestrator or entity answer a request: directly, or encoded, as its trigger wants it."""
+        if self._worker.is_direct(function):
+            return await directly(function, request)
+        body = base64.b64encode(request.SerializeToString()).decode()
+        outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
+        if outcome.error is not None:
+            return outcome
+        return replace(outcome, value=answer.FromString(base64.b64decode(outcome.value.value)))
 
     async def _act(self, item: pb.WorkItem, place: "_Place") -> None:
         request = item.activityRequest
@@ -192,15 +204,9 @@ class Dispatcher:
         self._hub.complete_entity(result)
 
     async def _batch(self, function: Function, batch: pb.EntityBatchRequest) -> pb.EntityBatchResult:
-        if self._worker.is_direct(function):
-            outcome = await self._worker.batch(function, batch)
-            made = outcome.value
-        else:
-            body = base64.b64encode(batch.SerializeToString()).decode()
-            outcome = await self._worker.invoke(function, {function.trigger["name"]: datum(body, "string")})
-            made = outcome.value and pb.EntityBatchResult.FromString(base64.b64decode(outcome.value.value))
+        outcome = await self._through_sdk(function, batch, self._worker.batch, pb.EntityBatchResult)
         _report(function, batch.instanceId, outcome, level=logging.DEBUG)
-        return made if outcome.error is None else _refused(batch, failure(outcome.error))
+        return outcome.value if outcome.error is None else _refused(batch, failure(outcome.error))
 
 
 def failure(error: BaseException) -> pb.TaskFailureDetails:
