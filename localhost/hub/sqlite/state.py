@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -72,15 +73,19 @@ class State:
         """Open the file and take up what was under way."""
         self._lock = schema.FileLock(self.path)
         self._lock.acquire()
-        try:
+        with ExitStack() as refused:
+            refused.callback(self._lock.release)
             connection = schema.open_writer(self.path)
-        except BaseException:
-            self._lock.release()
-            raise
-        self.reader = Reader(self.path)
-        self.writer = Writer(
-            connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
-        )
+            refused.callback(connection.close)
+            self.reader = Reader(self.path)
+            refused.callback(self.reader.close)
+            try:
+                self.writer = Writer(
+                    connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
+                )
+            except sqlite3.Error as error:
+                raise schema.unreadable(self.path, error) from error
+            refused.pop_all()
         self.histories = Histories(self.reader, self.writer)
         self._forget_everything()  # of an earlier opening
         try:
