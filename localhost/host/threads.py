@@ -31,6 +31,9 @@ class Threads(ThreadPoolExecutor):
         self._asleep: list[threading.Lock] = []  # the last to fall asleep is the first to be woken
         self._count = 0
         self._waking = False  # a thread was woken and has not yet looked
+        self._to_wake: threading.Lock | None = (
+            None  # that thread, where it sleeps until the event loop has done all else
+        )
         self._closed = False
         self._answers: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -54,7 +57,8 @@ class Threads(ThreadPoolExecutor):
 
         if (woken := self._put(job)) is not None:
             # Once it has done all else: a thread that is woken earlier only waits for the interpreter.
-            self._loop.call_soon(woken.release)
+            self._to_wake = woken
+            self._loop.call_soon(self._wake_now)
         return await future
 
     @override
@@ -74,6 +78,8 @@ class Threads(ThreadPoolExecutor):
 
         if (woken := self._put(job)) is not None:
             woken.release()
+        else:
+            self._wake_now()  # the event loop may itself wait for this
         return future
 
     @override
@@ -105,6 +111,12 @@ class Threads(ThreadPoolExecutor):
         if self._count < self._size:
             self._begin_thread()
         return None
+
+    def _wake_now(self) -> None:
+        with self._guard:
+            woken, self._to_wake = self._to_wake, None
+        if woken is not None:
+            woken.release()
 
     def _begin_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"functions-{self._count + 1}", daemon=True)

@@ -90,7 +90,7 @@ def _with(trouble: Callable[[Life, Path, bool], None]) -> Callable[[Path], dict[
         trouble(life, database, True)
         during: list[str] = []
         refused: list[str] = []
-        for number in range(40):  # there may be room for a while
+        for number in range(200):  # there may be room for a while
             more, no = _load(life, f"during{number}")
             during += more
             refused += no

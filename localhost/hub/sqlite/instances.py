@@ -46,6 +46,7 @@ class Instances:
         """Return as ``get_instance`` does, once ``milestone`` is reached."""
 
         async def reached() -> bool:
+            self._state.must_be_read()
             live = self._state.instances.get(instance_id)
             if live is None:
                 return True  # over, or unknown

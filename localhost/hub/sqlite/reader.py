@@ -41,7 +41,7 @@ class Reader:
         """
         try:
             return self._connection.execute(sql, values).fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise StorageError(f"The task hub cannot read: {error}. Look after the disk and try again.") from error
 
     def instance(self, instance_id: str) -> Instance | None:

@@ -8,7 +8,6 @@ parent may come back to it.
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -70,7 +69,7 @@ class Retention:
                 if purged := await self.purge_until(limit):
                     log.info("%d instances that ended over %s ago were purged.", purged, self._keep)
                 pause = self._until_next(limit)
-            except (HubError, sqlite3.Error) as error:
+            except HubError as error:
                 log.warning("What is over could not be purged, and will be later: %s", error)
             await asyncio.sleep(min(max(pause, SHORTEST_SLEEP), LONGEST_SLEEP))
 

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -45,6 +46,7 @@ class State:
         self.path = path
         self._loaded = loaded
         self._open = False
+        self._unread = False  # the disk has refused to be read: memory is empty, and says nothing about what there is
         self._wary_until = 0.0
         self.resting_until = 0.0
         self.instances: dict[str, Instance] = {}
@@ -71,19 +73,23 @@ class State:
         """Open the file and take up what was under way."""
         self._lock = schema.FileLock(self.path)
         self._lock.acquire()
-        try:
+        with ExitStack() as refused:
+            refused.callback(self._lock.release)
             connection = schema.open_writer(self.path)
-        except BaseException:
-            self._lock.release()
-            raise
-        self.reader = Reader(self.path)
-        self.writer = Writer(
-            connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
-        )
+            refused.callback(connection.close)
+            self.reader = Reader(self.path)
+            refused.callback(self.reader.close)
+            try:
+                self.writer = Writer(
+                    connection, self.path, failed=self._reload, more_soon=self._steps_coming, busy=self._has_work
+                )
+            except sqlite3.Error as error:
+                raise schema.unreadable(self.path, error) from error
+            refused.pop_all()
         self.histories = Histories(self.reader, self.writer)
         self._forget_everything()  # of an earlier opening
-        killed = not self.reader.clean_stop()
         try:
+            killed = not self.reader.clean_stop()
             self._load(suspect=killed)
         except BaseException as error:
             self._give_up()
@@ -116,7 +122,7 @@ class State:
         self._open = False
         self.timers.clear()
         self.gathering.clear()
-        with self.change() as changes:
+        with Change(self.writer) as changes:
             changes.set_meta("stopped", 1)
         self.reader.close()
         await self.writer.close()
@@ -138,16 +144,28 @@ class State:
         self.resting_until = time.monotonic() + DISK_PAUSE
         self._forget_everything()
         try:
-            self._load(suspect=False)
-        except StorageError as error:
-            log.error("%s", error)  # noqa: TRY400  # its sentence says all
+            if self._open:
+                self._load(suspect=False)
+        except Exception as error:  # half of what there is must not stay
+            log.error("%s", error, exc_info=None if isinstance(error, StorageError) else error)  # noqa: TRY400  # a StorageError's sentence says all
             self._forget_everything()
+            self._unread = True
             asyncio.get_running_loop().call_later(DISK_PAUSE, self._reload_again, self.epoch)
+            return  # whoever waits for an instance would find none, and take it to be over
         self._tell_everyone()
 
     def _reload_again(self, epoch: int) -> None:
         if self._open and epoch == self.epoch:
-            self.writer.abort()
+            self._reload()
+
+    def must_be_read(self) -> None:
+        """Make sure that what is not in memory is not alive.
+
+        Raises:
+            StorageError: the disk could not be read, and is asked again in a moment.
+        """
+        if self._unread:
+            raise StorageError("The task hub cannot read what is under way. Look after the disk and try again.")
 
     async def clear(self) -> None:
         """Forget everything, on disk too; what was out counts for nothing when it comes back."""
@@ -209,13 +227,19 @@ class State:
             self.activities.put(activity)
         for instance in self.instances.values():
             self.wake(instance)
+        self._unread = False
         self._loaded()
         failpoint("loaded")
 
     # Changing
 
     def change(self) -> "Change":
-        """Collect one change, and submit it. After an error in the middle, memory goes back to what is on disk."""
+        """Collect one change, and submit it. After an error in the middle, memory goes back to what is on disk.
+
+        Raises:
+            StorageError: there is nothing in memory to change.
+        """
+        self.must_be_read()
         return Change(self.writer)
 
     async def durably[Result](self, action: Callable[[Changes], Result]) -> Result:
@@ -272,6 +296,7 @@ class State:
 
     def find(self, instance_id: str) -> Instance | None:
         """Return an instance, live or over."""
+        self.must_be_read()
         return self.instances.get(instance_id) or self.reader.instance(instance_id)
 
     def post(self, changes: Changes, instance: Instance, event: pb.HistoryEvent) -> None:
@@ -387,6 +412,9 @@ class Change:
     ) -> None:
         if error is None:
             self._writer.submit(self._changes)
+        elif isinstance(error, StorageError):  # memory has what was done before it came to that
+            log.error("A change to the hub is taken back: %s", error)
+            self._writer.abort()
         elif isinstance(error, Exception) and not isinstance(error, HubError):
             log.error("A change to the hub failed halfway and is taken back.", exc_info=error)
             self._writer.abort()

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
-from localhost.hub.interface import TERMINAL, HubError
+from localhost.hub.interface import TERMINAL, HubError, StorageError
 from localhost.hub.sqlite import events, limits
 from localhost.hub.sqlite.changes import Changes
 from localhost.hub.sqlite.entities import Entities
@@ -208,6 +208,8 @@ class Steps:
         )
         try:
             self._lifecycle.start(changes, request, Parent(instance.id, instance.run, task_id))
+        except StorageError:
+            raise
         except HubError as error:
             details = pb.TaskFailureDetails(errorType=type(error).__name__, errorMessage=str(error))
             self._state.post(changes, instance, events.sub_orchestration_failed(task_id, details))

@@ -239,6 +239,8 @@ class Work:
         )
         try:
             self._lifecycle.start(changes, request)
+        except StorageError:
+            raise
         except HubError as error:
             log.warning("An entity could not start an orchestration: %s", error)
 

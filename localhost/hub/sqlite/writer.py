@@ -67,7 +67,8 @@ class Writer:
         self._orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._begun = threading.Lock()  # released by the thread when it begins a commit
         self._begun.acquire()
-        self._error: sqlite3.Error | None = None  # of the last commit
+        self._error: Exception | None = None  # of the last commit
+        self._closed = False
         self._round = 0
         self._checkpoint_after = 0.0
         self._hurried = False
@@ -121,6 +122,7 @@ class Writer:
         """Commit what was submitted, tidy the log and close."""
         with suppress(StorageError):
             await self.durable()
+        self._closed = True
         self._orders.put(None)
         await asyncio.to_thread(self._thread.join)
         with suppress(sqlite3.OperationalError):
@@ -179,6 +181,8 @@ class Writer:
 
     def _worth_a_thread(self) -> bool:
         """Whether others have something to do while the disk works, for longer than handing over takes."""
+        if self._closed:
+            return False  # the thread is gone, and would be waited for
         return self._busy() or len(self._committing) > FEW or self._pace > QUICK or self._log_is_long()
 
     def _commit(self) -> None:
@@ -195,7 +199,7 @@ class Writer:
             try:
                 self._commit()
                 self._checkpoint()
-            except sqlite3.Error as refused:
+            except Exception as refused:  # noqa: BLE001  # without this thread nothing would ever be on disk
                 self._error = refused
             self._idle.set()
             with suppress(RuntimeError):  # the loop is gone: nobody waits
@@ -205,10 +209,11 @@ class Writer:
         """Wait for the commit under way, take back what is not on disk, and begin again from there."""
         if self._committing:
             self._idle.wait()
+            self.silence()  # memory is halfway through a change; all of it is read anew
             self._end(self._round, self._error)
         self._refuse(sqlite3.OperationalError("memory is read anew"))
 
-    def _end(self, number: int, error: sqlite3.Error | None) -> None:
+    def _end(self, number: int, error: Exception | None) -> None:
         if number != self._round:
             return  # aborted meanwhile
         self._round += 1
@@ -247,14 +252,14 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Copy the log into the file when it has grown long."""
-        if not self._log_is_long():
-            return
-        failpoint("checkpoint.before")
         try:
+            if not self._log_is_long():
+                return
+            failpoint("checkpoint.before")
             _, length, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if folded < length:  # somebody reads, a backup perhaps: commits must not wait for that each time
                 self._checkpoint_after = time.monotonic() + CHECKPOINT_PAUSE
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             # What was committed is in the log and stays there.
             self._checkpoint_after = time.monotonic() + CHECKPOINT_PAUSE
             log.warning("The log of the task hub could not be folded into its file: %s", error)

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,24 @@ def test_what_is_done_is_told_while_the_next_call_blocks(size):
 
     assert asyncio.run(both())
     pool.shutdown(wait=False)
+
+
+def _until_asleep(threads):
+    while not threads._asleep:
+        time.sleep(0.001)
+
+
+def test_an_event_loop_that_waits_for_a_thread_itself_gets_one(threads):
+    """As an app's coroutine may that takes the pool for an executor, just after a call of the host."""
+
+    async def both():
+        loop = asyncio.get_running_loop()
+        assert await threads.run(lambda: "a thread that falls asleep")
+        await asyncio.to_thread(_until_asleep, threads)
+        call = asyncio.Task(threads.run(lambda: "call"), loop=loop, eager_start=True)
+        return threads.submit(lambda: "waited for").result(PATIENCE), await call
+
+    assert asyncio.run(both()) == ("waited for", "call")
 
 
 def test_a_thousand_calls_all_come_back_in_their_places(threads):

@@ -52,6 +52,19 @@ def damage(path, page):
     path.write_bytes(content)
 
 
+async def test_a_file_that_a_tool_is_writing_to_is_refused_in_a_sentence(tmp_path):
+    """And can be opened once the tool has ended."""
+    path = tmp_path / "hub.db"
+    await filled(path, 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as tool:
+        tool.execute("BEGIN IMMEDIATE")
+        with pytest.raises(HubFileError, match="cannot be opened: database is locked"):
+            await SqliteHub(path).start()
+    hub = SqliteHub(path)
+    await hub.start()
+    await hub.stop()
+
+
 @pytest.mark.parametrize("table", ["instances", "history", "payloads"])
 async def test_a_damaged_page_in_the_middle_is_found_at_the_start(tmp_path, table):
     path = tmp_path / "hub.db"

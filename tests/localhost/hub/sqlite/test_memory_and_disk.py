@@ -35,6 +35,22 @@ ENTITIES = [f"@e@{number}" for number in range(3)]
 A_WHILE = 0.003
 
 
+class Moody:
+    """A reading connection on a disk that gives nothing now and then."""
+
+    def __init__(self, connection, refuses):
+        self._connection = connection
+        self._refuses = refuses
+
+    def execute(self, *query):
+        if self._refuses():
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(*query)
+
+    def close(self):
+        self._connection.close()
+
+
 class Chance:
     """Clients and workers of one hub that do anything at any time, as a seed has it."""
 
@@ -178,6 +194,8 @@ async def test_memory_holds_what_the_disk_holds(hub, monkeypatch, caplog, seed):
         commit()
 
     monkeypatch.setattr(disk, "_commit", maybe)
+    reading = Moody(hub._state.reader._connection, lambda: chance.random.random() < refusing[0])
+    monkeypatch.setattr(hub._state.reader, "_connection", reading)
     answers = [("orchestration", chance.steps)] * 3 + [("activity", chance.runs), ("entity", chance.serves)] * 2
     workers = [asyncio.create_task(chance.works(*answer)) for answer in answers]
     for _ in range(3):
@@ -185,8 +203,8 @@ async def test_memory_holds_what_the_disk_holds(hub, monkeypatch, caplog, seed):
         await asyncio.gather(*[chance.asks(40) for _ in range(4)])
         refusing[0] = 0.0
         await disk.durable()
-        while disk.committed != disk._submitted:
-            await disk.durable()
+        while disk.committed != disk._submitted or hub._state._unread:
+            await chance.pause()
         assert differences(hub._state) == {}
         assert not [one for one in workers if one.done()]
     for one in workers:
