@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +14,9 @@ from google.protobuf import wrappers_pb2
 from localhost.hub.interface import TaskHub, WorkKind
 from localhost.hub.sqlite.hub import SqliteHub
 
-PATIENCE = 60.0
-A_MOMENT = 0.03  # long enough for anything that happens at once
+PATIENCE = 600.0  # against hanging alone: a machine may be slow, and a process stopped for minutes
+A_MOMENT = 0.03  # long enough for anything that happens at once, on a machine that has nothing else to do
+TURNS = 20  # of the event loop: more than anything takes that happens at once
 
 COMPLETED = pb.ORCHESTRATION_STATUS_COMPLETED
 FAILED = pb.ORCHESTRATION_STATUS_FAILED
@@ -134,14 +135,35 @@ async def batch(hub: TaskHub) -> Batch:
     return Batch(hub, await asyncio.wait_for(hub.take("entity"), PATIENCE))
 
 
-async def nothing(hub: TaskHub, what: WorkKind) -> bool:
+async def soon(hub: SqliteHub, what: WorkKind) -> pb.WorkItem | None:
+    """Take the next item of a kind if there is one, or one comes at once.
+
+    However slow the machine: on one that is, the moment alone would be over before anything had happened.
+    """
+    taking = asyncio.create_task(hub.take(what))
+    await asyncio.wait({taking}, timeout=A_MOMENT)
+    for _ in range(TURNS):
+        if not taking.done():
+            await hub._state.writer.durable()
+            await asyncio.sleep(0)
+    taking.cancel()
+    await asyncio.wait({taking})
+    return None if taking.cancelled() else taking.result()
+
+
+async def nothing(hub: SqliteHub, what: WorkKind) -> bool:
     """Whether there is nothing of a kind to hand out."""
-    try:
-        item = await asyncio.wait_for(hub.take(what), A_MOMENT)
-    except TimeoutError:
-        return True
-    await hub.abandon(what, item.completionToken)
-    return False
+    item = await soon(hub, what)
+    if item is not None:
+        await hub.abandon(what, item.completionToken)
+    return item is None
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for something that nobody tells of."""
+    async with asyncio.timeout(PATIENCE):
+        while not true():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.01)
 
 
 async def start(hub: TaskHub, instance_id: str = "one", name: str = "f", payload: str | None = None) -> str:

@@ -18,13 +18,13 @@ from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 
+from hub_harness.by_hand import PATIENCE
 from hub_harness.programs import add, break_, interpret, program, stumble, tally
 from hub_harness.runner import Runner
 from localhost.hub.interface import TERMINAL, TaskHub
 from localhost.hub.memory import MemoryHub
 from localhost.hub.sqlite.hub import SqliteHub
 
-PATIENCE = 90
 STUCK = '"stuck"'
 
 
@@ -81,18 +81,18 @@ async def outcomes(hub: TaskHub, programs: Sequence[dict[str, Any]]) -> dict[str
             await asyncio.gather(*(_meet(hub, one, program) for one, program in zip(ids, programs, strict=True)))
             for instance_id in ids:
                 await runner.result(instance_id)
-            return await _settled(hub)
+            return await _settled(runner)
     finally:
         await hub.stop()
 
 
-async def _settled(hub: TaskHub) -> dict[str, Any]:
-    """Return what there is once it changes no more; the hub in memory does not count what is out."""
+async def _settled(runner: Runner) -> dict[str, Any]:
+    """Return what there is once it changes no more and nothing is out; the hub in memory does not count that."""
     before: dict[str, Any] = {}
     calm = 0
     while calm < 3:
-        now = await _seen(hub)
-        calm = calm + 1 if now == before and now else 0
+        now = await _seen(runner.hub)
+        calm = calm + 1 if now == before and now and not runner.under_way else 0
         before = now
         await asyncio.sleep(0.02)
     return before

@@ -50,6 +50,7 @@ class Runner:
         for entity in entities:
             self._worker.add_entity(entity)
         self._tasks: list[asyncio.Task[None]] = []
+        self.under_way: set[asyncio.Task[None]] = set()
         self.steps = 0
 
     async def __aenter__(self) -> Self:
@@ -66,13 +67,12 @@ class Runner:
                 raise result
 
     async def _pump(self, kind: WorkKind, room: asyncio.Semaphore) -> None:
-        completions: set[asyncio.Task[None]] = set()
         while True:
             await room.acquire()
             item = await self.hub.take(kind)
             completion = asyncio.create_task(self.run(kind, item))
-            completions.add(completion)
-            completion.add_done_callback(completions.discard)
+            self.under_way.add(completion)
+            completion.add_done_callback(self.under_way.discard)
             completion.add_done_callback(lambda _: room.release())
 
     async def run(self, kind: WorkKind, item: pb.WorkItem) -> None:

@@ -11,12 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import durabletask.internal.orchestrator_service_pb2 as pb
 import durabletask.internal.orchestrator_service_pb2_grpc as stubs
 import grpc
 from durabletask.client import AsyncTaskHubGrpcClient, TaskHubGrpcClient
 from durabletask.grpc_options import GrpcChannelOptions, GrpcWorkerResiliencyOptions
 from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
+from hub_harness.by_hand import PATIENCE
 from localhost.hub.interface import TaskHub
 from localhost.hub.service import TaskHubServer
 from localhost.hub.sqlite.hub import SqliteHub
@@ -24,8 +26,18 @@ from localhost.hub.sqlite.hub import SqliteHub
 QUIET = logging.getLogger("hub_harness.served")
 QUIET.setLevel(logging.CRITICAL + 1)
 LARGE = GrpcChannelOptions(max_receive_message_length=-1, max_send_message_length=-1)
-# A worker that was cut off comes back at once.
-EAGER = GrpcWorkerResiliencyOptions(reconnect_backoff_base_seconds=0.05, reconnect_backoff_cap_seconds=0.2)
+# A client whose process was stopped while it connected connects again; else its first call would be refused.
+_CONNECTED = '{"methodConfig": [{"name": [{}], "waitForReady": true}]}'
+PATIENT = GrpcChannelOptions(
+    max_receive_message_length=-1, max_send_message_length=-1, raw_options=[("grpc.service_config", _CONNECTED)]
+)
+# A worker that was cut off comes back at once; one whose process was stopped for minutes does not hang up for that.
+EAGER = GrpcWorkerResiliencyOptions(
+    reconnect_backoff_base_seconds=0.05,
+    reconnect_backoff_cap_seconds=0.2,
+    hello_timeout_seconds=PATIENCE,
+    silent_disconnect_timeout_seconds=PATIENCE,
+)
 
 
 @asynccontextmanager
@@ -41,10 +53,18 @@ async def served(hub: TaskHub) -> AsyncGenerator[str]:
 
 @asynccontextmanager
 async def stub_of(address: str) -> AsyncGenerator[Any]:
-    """Yield the bare protocol at ``address``."""
+    """Yield the bare protocol at ``address``, connected."""
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
+        await channel.channel_ready()
         yield stubs.TaskHubSidecarServiceStub(channel)
+
+
+async def next_item(stream: Any) -> pb.WorkItem:
+    """Read the next work item of a stream, past the pings of a hub that had to wait for this test."""
+    while (item := await stream.read()).HasField("healthPing"):
+        pass
+    return item
 
 
 @asynccontextmanager
@@ -99,10 +119,10 @@ def hosted(folder: Path, *functions: Callable[..., Any], entities: tuple[Any, ..
     thread = threading.Thread(target=asyncio.run, args=[serve()])
     thread.start()
     try:
-        yield serving.result(30)
+        yield serving.result(PATIENCE)
     finally:
         ended.set()
-        thread.join(60)
+        thread.join(PATIENCE)
 
 
 class Client:
@@ -124,7 +144,7 @@ class Client:
 
 @asynccontextmanager
 async def client_of(
-    kind: str, address: str, channel_options: GrpcChannelOptions | None = LARGE
+    kind: str, address: str, channel_options: GrpcChannelOptions | None = PATIENT
 ) -> AsyncGenerator[Client]:
     """Connect a ``sync`` or ``async`` client."""
     if kind == "async":

@@ -18,6 +18,7 @@ from durabletask import task
 from durabletask.client import OrchestrationState
 from durabletask.entities import EntityInstanceId
 
+from hub_harness.by_hand import PATIENCE
 from hub_harness.served import Client, client_of, hosted
 from localhost.hub.sqlite import limits
 
@@ -28,7 +29,6 @@ SIZES = (
 )
 LETTERS = ("x", "\U0001f600")
 CUT = "characters cut"
-PATIENCE = 120
 
 
 def text(size: int, letter: str) -> str:

@@ -4,6 +4,9 @@ import asyncio
 import inspect
 
 import pytest
+from hub_harness.by_hand import PATIENCE
+
+LIMIT = 1.5 * PATIENCE  # what hangs in one place is told by that place
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -18,7 +21,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         if hub is not None:
             await hub.start()
         try:
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(LIMIT):
                 await pyfuncitem.obj(**arguments)
         finally:
             if hub is not None:

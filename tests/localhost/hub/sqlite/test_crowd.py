@@ -7,12 +7,10 @@ from collections import Counter
 import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask import task
 from durabletask.client import OrchestrationStatus
-from hub_harness.by_hand import activity, begun, complete, nothing, schedule, state, step
-from hub_harness.served import client_of, served, stub_of, working
+from hub_harness.by_hand import PATIENCE, activity, begun, complete, nothing, schedule, state, step
+from hub_harness.served import client_of, next_item, served, stub_of, working
 
 from localhost.hub import work_stream
-
-PATIENCE = 90
 
 
 def wait(ctx, _):
@@ -81,7 +79,7 @@ async def test_a_worker_that_lost_its_stream_comes_too_late(hub):
     await begun(hub, "one", schedule(1))
     async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(pb.GetWorkItemsRequest())
-        lost = await stream.read()
+        lost = await next_item(stream)
         assert await nothing(hub, "activity")
         stream.cancel()
         other = await activity(hub)

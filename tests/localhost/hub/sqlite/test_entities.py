@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
 from hub_harness.by_hand import (
-    A_MOMENT,
     Step,
     activity,
     again,
@@ -23,6 +22,7 @@ from hub_harness.by_hand import (
     schedule,
     signal,
     signalled,
+    soon,
     start,
     step,
     terminated,
@@ -186,14 +186,16 @@ async def test_that_an_entity_starts_what_is_there_harms_nothing(hub):
     assert (await entity(hub)).serializedState.value == "7"
 
 
-async def test_a_scheduled_signal_waits(hub):
+async def test_a_scheduled_signal_waits(hub, clock):
     request = pb.SignalEntityRequest(instanceId=E, name="later", requestId="r")
-    request.scheduledTime.FromDatetime(datetime.now(UTC) + timedelta(seconds=0.05))
+    request.scheduledTime.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
     await hub.signal_entity(request)
     await signalled(hub, operation="now")
     first = await batch(hub)
     assert first.operations == ["now"]
     await first.reply("1")
+    assert await nothing(hub, "entity")
+    clock.forward(3700)
     assert (await batch(hub)).operations == ["later"]
 
 
@@ -348,8 +350,9 @@ async def test_locks_in_any_order_never_deadlock_and_exclude_each_other(hub, see
     held: dict[str, Step] = {}
     done = 0
     while done < len(sets):
-        taken = await soon(hub) if rng.random() < 0.5 or not held else None
-        if taken is not None:
+        item = await soon(hub, "orchestration") if rng.random() < 0.5 or not held else None
+        if item is not None:
+            taken = Step(hub, item)
             busy = {e for name in held for e in sets[name]}
             assert not busy & set(sets[taken.instance])
             held[taken.instance] = taken
@@ -357,14 +360,6 @@ async def test_locks_in_any_order_never_deadlock_and_exclude_each_other(hub, see
             name = rng.choice(sorted(held))
             await held.pop(name).reply(complete())
             done += 1
-
-
-async def soon(hub):
-    """Take the next step if there is one."""
-    try:
-        return Step(hub, await asyncio.wait_for(hub.take("orchestration"), A_MOMENT))
-    except TimeoutError:
-        return None
 
 
 # Queries

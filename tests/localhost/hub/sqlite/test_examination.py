@@ -10,6 +10,7 @@ from contextlib import closing
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
 from hub_harness.by_hand import (
+    PATIENCE,
     Batch,
     Step,
     activity,
@@ -127,8 +128,10 @@ async def test_work_goes_on_while_a_hub_is_examined(hub, path):
     assert (await state(hub)).output.value == '"done"'
 
 
-async def test_at_no_moment_of_its_work_is_a_hub_called_ill(hub, path):
+async def test_at_no_moment_of_its_work_is_a_hub_called_ill(hub, path, monkeypatch):
     """Whatever is between two commits, what an orchestration waits for is always somewhere."""
+    for patience in ("LATE_TIMER", "NOT_TAKEN"):  # the whole process may be stopped for longer
+        monkeypatch.setattr(stuck, patience, PATIENCE)
     ways = [
         [schedule(1), timer(2, 0.01)],
         [child(3, "child-of-{}")],

@@ -1,6 +1,8 @@
 """What the SDK's synchronous and asynchronous clients can ask for, with the SDK's own worker, on the durable hub."""
 
 import asyncio
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -19,14 +21,13 @@ from durabletask.worker import (
     VersionMatchStrategy,
     WorkItemFilters,
 )
-from hub_harness.by_hand import A_MOMENT, step
+from hub_harness.by_hand import A_MOMENT, PATIENCE, step
 from hub_harness.served import client_of, hosted, served, working
 
 RUNNING, COMPLETED, FAILED = OrchestrationStatus.RUNNING, OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED
 TERMINATED, SUSPENDED = OrchestrationStatus.TERMINATED, OrchestrationStatus.SUSPENDED
 PENDING = OrchestrationStatus.PENDING
 BOTH = pytest.mark.parametrize("kind", ["sync", "async"])
-PATIENCE = 90
 
 
 def echo(ctx, given):
@@ -123,7 +124,8 @@ async def test_an_orchestration_with_everything_a_start_can_say(address, kind):
             doubled, input=21, instance_id="mine", start_at=due, tags={"team": "a"}, version="1.2"
         )
         assert instance_id == "mine"
-        assert (await client.get_orchestration_state("mine")).runtime_status == PENDING
+        seen = await client.get_orchestration_state("mine")
+        assert seen.runtime_status == PENDING or datetime.now(UTC) >= due
         begun = await client.wait_for_orchestration_start("mine", timeout=PATIENCE)
         assert begun.runtime_status in (RUNNING, COMPLETED)
         ended = await client.wait_for_orchestration_completion("mine", timeout=PATIENCE)
@@ -165,20 +167,21 @@ async def test_events_suspension_and_resumption(address, kind):
 @pytest.mark.parametrize("recursive", [True, False])
 async def test_termination_and_purging_recursive_or_not(address, kind, recursive):
     async with client_of(kind, address) as client:
-        await client.schedule_new_orchestration(family, input="go", instance_id="p")
-        await until(lambda: client.get_orchestration_state("p-child"))
-        await client.terminate_orchestration("p", output="why", recursive=recursive)
-        ended = await client.wait_for_orchestration_completion("p", timeout=PATIENCE)
+        parent = f"{kind}-{recursive}"
+        child = f"{parent}-child"
+        await client.schedule_new_orchestration(family, input="go", instance_id=parent)
+        await until(lambda: client.get_orchestration_state(child))
+        await client.terminate_orchestration(parent, output="why", recursive=recursive)
+        ended = await client.wait_for_orchestration_completion(parent, timeout=PATIENCE)
         assert (ended.runtime_status, ended.serialized_output) == (TERMINATED, '"why"')
-        child = await client.get_orchestration_state("p-child")
-        assert (child.runtime_status == TERMINATED) == recursive
+        assert ((await client.get_orchestration_state(child)).runtime_status == TERMINATED) == recursive
         if not recursive:
-            await client.raise_orchestration_event("p-child", "go")
-            await client.wait_for_orchestration_completion("p-child", timeout=PATIENCE)
-        purged = await client.purge_orchestration("p", recursive=recursive)
+            await client.raise_orchestration_event(child, "go")
+            await client.wait_for_orchestration_completion(child, timeout=PATIENCE)
+        purged = await client.purge_orchestration(parent, recursive=recursive)
         assert purged.deleted_instance_count == (2 if recursive else 1)
-        assert await client.get_orchestration_state("p") is None
-        assert (await client.get_orchestration_state("p-child") is None) == recursive
+        assert await client.get_orchestration_state(parent) is None
+        assert (await client.get_orchestration_state(child) is None) == recursive
 
 
 @BOTH
@@ -513,16 +516,16 @@ async def test_a_worker_that_was_cut_off_comes_back_and_everything_ends(hub):
 
 async def test_a_worker_carries_no_more_than_it_said(hub):
     """A backlog does not become threads (durabletask-python 1.8)."""
-    busy, most = 0, 0
+    busy, most, counting = 0, 0, threading.Lock()
 
     def count(_, __):
         nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        import time
-
+        with counting:
+            busy += 1
+            most = max(most, busy)
         time.sleep(0.005)
-        busy -= 1
+        with counting:
+            busy -= 1
 
     def many(ctx, _):
         yield task.when_all([ctx.call_activity(count) for _ in range(60)])

@@ -1,24 +1,14 @@
 """Ordinary ``durabletask`` workers and clients on the durable hub, over gRPC."""
 
-import asyncio
-import logging
-from contextlib import asynccontextmanager
-
 import durabletask.internal.orchestrator_service_pb2 as pb
-import durabletask.internal.orchestrator_service_pb2_grpc as stubs
-import grpc
 import pytest
 from durabletask import task
-from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
+from durabletask.client import OrchestrationStatus
 from durabletask.entities import EntityInstanceId
-from durabletask.worker import TaskHubGrpcWorker
-from hub_harness.by_hand import activity, begun, complete, nothing, schedule, start, state, step
-from hub_harness.served import served
+from hub_harness.by_hand import PATIENCE, activity, begun, complete, nothing, schedule, start, state, step
+from hub_harness.served import client_of, next_item, served, stub_of, working
 
 from localhost.hub import work_stream
-
-QUIET = logging.getLogger("quiet.worker")
-QUIET.setLevel(logging.CRITICAL + 1)
 
 
 def double(_, number):
@@ -46,40 +36,24 @@ def account(ctx, amount):
     return ctx.get_state(int)
 
 
-@asynccontextmanager
-async def working(address, *orchestrators, activities=(double,), entities=(account,)):
-    worker = TaskHubGrpcWorker(host_address=address, logger=QUIET)
-    for function in orchestrators:
-        worker.add_orchestrator(function)
-    for function in activities:
-        worker.add_activity(function)
-    for function in entities:
-        worker.add_entity(function)
-    worker.start()
-    try:
-        yield worker
-    finally:
-        await asyncio.to_thread(worker.stop)
-
-
 @pytest.mark.parametrize(("function", "given", "output"), [(chain, 1, "8"), (fan, 50, "2450"), (careful, 7, "7")])
 async def test_a_worker_runs_what_a_client_starts(hub, function, given, output):
     async with (
         served(hub) as address,
-        working(address, function),
-        AsyncTaskHubGrpcClient(host_address=address) as client,
+        working(address, function, double, entities=(account,), channel_options=None),
+        client_of("async", address) as client,
     ):
         instance_id = await client.schedule_new_orchestration(function, input=given)
-        found = await client.wait_for_orchestration_completion(instance_id, timeout=90)
+        found = await client.wait_for_orchestration_completion(instance_id, timeout=PATIENCE)
         assert found.runtime_status == OrchestrationStatus.COMPLETED
         assert found.serialized_output == output
 
 
 async def test_what_a_worker_had_when_it_left_goes_to_another(hub):
     await begun(hub, "one", schedule(1))
-    async with served(hub) as address, grpc.aio.insecure_channel(address) as channel:
-        stream = stubs.TaskHubSidecarServiceStub(channel).GetWorkItems(pb.GetWorkItemsRequest())
-        item = await stream.read()
+    async with served(hub) as address, stub_of(address) as stub:
+        stream = stub.GetWorkItems(pb.GetWorkItemsRequest())
+        item = await next_item(stream)
         assert item.activityRequest.taskId == 1
         assert await nothing(hub, "activity")
         stream.cancel()
@@ -91,11 +65,10 @@ async def test_a_worker_gets_what_it_asks_for_and_no_more_than_it_can_carry(hub)
         await hub.start_instance(pb.CreateInstanceRequest(name=name))
     wanted = pb.WorkItemFilters(orchestrations=[pb.OrchestrationFilter(name="mine")])
     request = pb.GetWorkItemsRequest(maxConcurrentOrchestrationWorkItems=1, workItemFilters=wanted)
-    async with served(hub) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = stubs.TaskHubSidecarServiceStub(channel)
+    async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(request)
         for _ in range(2):
-            item = await stream.read()
+            item = await next_item(stream)
             assert item.orchestratorRequest.newEvents[1].executionStarted.name == "mine"
             response = pb.OrchestratorResponse(
                 instanceId=item.orchestratorRequest.instanceId, completionToken=item.completionToken
@@ -111,27 +84,24 @@ async def test_a_worker_may_ask_for_versions(hub, versions, gets):
     request.version.value = "1"
     await hub.start_instance(request)
     wanted = pb.WorkItemFilters(orchestrations=[pb.OrchestrationFilter(name="f", versions=versions)])
-    async with served(hub) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = stubs.TaskHubSidecarServiceStub(channel)
+    async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(pb.GetWorkItemsRequest(workItemFilters=wanted))
         if gets:
-            assert (await stream.read()).orchestratorRequest.instanceId == "one"
+            assert (await next_item(stream)).orchestratorRequest.instanceId == "one"
         else:
-            await channel.channel_ready()
             assert (await step(hub)).instance == "one"
         stream.cancel()
 
 
 async def test_a_worker_gives_back_what_it_does_not_want(hub):
     await start(hub)
-    async with served(hub) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = stubs.TaskHubSidecarServiceStub(channel)
+    async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(pb.GetWorkItemsRequest())
-        item = await stream.read()
+        item = await next_item(stream)
         await stub.AbandonTaskOrchestratorWorkItem(
             pb.AbandonOrchestrationTaskRequest(completionToken=item.completionToken)
         )
-        again = await stream.read()
+        again = await next_item(stream)
         assert again.orchestratorRequest.instanceId == "one"
         assert again.completionToken != item.completionToken
         stream.cancel()
@@ -139,8 +109,7 @@ async def test_a_worker_gives_back_what_it_does_not_want(hub):
 
 async def test_instances_can_be_ended_in_a_batch(hub):
     await start(hub)
-    async with served(hub) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = stubs.TaskHubSidecarServiceStub(channel)
+    async with served(hub) as address, stub_of(address) as stub:
         batch = pb.InstanceBatch(instanceIds=["one", "unknown"])
         response = await stub.SkipGracefulOrchestrationTerminations(
             pb.SkipGracefulOrchestrationTerminationsRequest(instanceBatch=batch)
@@ -151,10 +120,8 @@ async def test_instances_can_be_ended_in_a_batch(hub):
 
 @pytest.mark.parametrize("size", [0, 5_000_000, 10_000_000])
 async def test_large_payloads_pass_a_client_that_allows_them(hub, size):
-    options = [("grpc.max_receive_message_length", 64 * 2**20), ("grpc.max_send_message_length", 64 * 2**20)]
     payload = "x" * size
-    async with served(hub) as address, grpc.aio.insecure_channel(address, options=options) as channel:
-        stub = stubs.TaskHubSidecarServiceStub(channel)
+    async with served(hub) as address, stub_of(address) as stub:
         request = pb.CreateInstanceRequest(instanceId="one", name="f")
         request.input.value = payload
         await stub.StartInstance(request)
@@ -167,6 +134,6 @@ async def test_large_payloads_pass_a_client_that_allows_them(hub, size):
 async def test_a_stream_with_nothing_to_do_says_that_it_lives(hub, monkeypatch):
     """Workers hang up on a stream that is silent for two minutes."""
     monkeypatch.setattr(work_stream, "PING_AFTER", 0.01)
-    async with served(hub) as address, grpc.aio.insecure_channel(address) as channel:
-        items = stubs.TaskHubSidecarServiceStub(channel).GetWorkItems(pb.GetWorkItemsRequest())
+    async with served(hub) as address, stub_of(address) as stub:
+        items = stub.GetWorkItems(pb.GetWorkItemsRequest())
         assert [(await items.read()).WhichOneof("request") for _ in range(3)] == ["healthPing"] * 3

@@ -11,6 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hub_harness.by_hand import (
     COMPLETED,
     FAILED,
+    PATIENCE,
     PENDING,
     activity,
     batch,
@@ -23,11 +24,10 @@ from hub_harness.by_hand import (
     state,
     step,
 )
-from hub_harness.served import served, stub_of
+from hub_harness.served import next_item, served, stub_of
 
 from localhost.hub import work_stream
 
-LIMIT = 20.0
 SERVICE = pb.DESCRIPTOR.services_by_name["TaskHubSidecarService"]
 STREAMS = {method.name for method in SERVICE.methods if method.server_streaming}
 CLEAN = {"NOT_FOUND", "INVALID_ARGUMENT", "ALREADY_EXISTS", "FAILED_PRECONDITION"}
@@ -46,7 +46,7 @@ TIMES = [
 async def answered(call):
     """Return the status of a call that must be answered."""
     try:
-        await asyncio.wait_for(call, LIMIT)
+        await asyncio.wait_for(call, PATIENCE)
     except grpc.RpcError as error:
         return error.code().name
     return "OK"
@@ -192,7 +192,7 @@ async def test_an_answer_of_another_kind_does_not_hide_an_item_from_its_worker(h
     await start(hub)
     async with asked(hub) as stub:
         stream = stub.GetWorkItems(pb.GetWorkItemsRequest())
-        token = (await stream.read()).completionToken
+        token = (await next_item(stream)).completionToken
         await stub.CompleteActivityTask(pb.ActivityResponse(completionToken=token))
         await stub.AbandonTaskEntityWorkItem(pb.AbandonEntityTaskRequest(completionToken=token))
         stream.cancel()
@@ -208,7 +208,7 @@ async def test_a_worker_that_stays_for_long_is_not_remembered_for_each_answer(hu
         stream = stub.GetWorkItems(pb.GetWorkItemsRequest())
         for number in range(20):
             await start(hub, str(number))
-            token = (await stream.read()).completionToken
+            token = (await next_item(stream)).completionToken
             await stub.CompleteOrchestratorTask(pb.OrchestratorResponse(completionToken=token, actions=[complete()]))
         assert [len(out.worker) for out in outs] == [0] * 20
         stream.cancel()

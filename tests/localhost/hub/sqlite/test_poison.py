@@ -16,6 +16,7 @@ from hub_harness.by_hand import (
     nothing,
     schedule,
     signalled,
+    soon,
     start,
     state,
     step,
@@ -48,18 +49,22 @@ async def test_an_item_given_back_comes_again(hub, kind, take):
 
 async def test_after_a_kill_a_step_leaves_once_its_start_is_on_disk(hub, crash, monkeypatch):
     """A start that kills the host before it is written would never be counted, and what is beside it would be."""
-    disk = threading.Event()
+    committing, disk = threading.Event(), threading.Event()
     monkeypatch.setattr(writer, "FEW", -1)  # the disk is waited for in a thread
+    monkeypatch.setattr("localhost.hub.sqlite.state.WARY_SECONDS", 3600.0)
     await start(hub, "before")
     async with crash() as after:
         await step(after)
         commit = after._state.writer._commit
-        monkeypatch.setattr(after._state.writer, "_commit", lambda: (disk.wait(), commit()))
+        monkeypatch.setattr(after._state.writer, "_commit", lambda: (committing.set(), disk.wait(), commit()))
+        taking = asyncio.create_task(step(after))
         starting = asyncio.create_task(start(after, "deadly"))
-        left_early = not await nothing(after, "orchestration")
+        await asyncio.to_thread(committing.wait)
+        await asyncio.sleep(A_MOMENT)
+        left_early = taking.done()
         disk.set()
         assert not left_early
-        assert (await step(after)).instance == "deadly"
+        assert (await taking).instance == "deadly"
         await starting
 
 
@@ -213,15 +218,9 @@ async def test_what_is_out_beside_a_killer_is_not_given_up_with_it(hub, crash):
 async def everything(hub):
     """Take all the activities that may go out now."""
     out = []
-    writer = hub._state.writer
-    while True:
-        taking = asyncio.create_task(hub.take("activity"))
-        while not (await asyncio.wait({taking}, timeout=A_MOMENT))[0]:
-            if writer.committed == writer._submitted:  # else an attempt is being counted
-                taking.cancel()
-                await asyncio.wait({taking})
-                return out
-        out.append(taking.result())
+    while (item := await soon(hub, "activity")) is not None:
+        out.append(item)
+    return out
 
 
 async def test_a_step_that_workers_decline_waits_for_one_of_its_version(hub):

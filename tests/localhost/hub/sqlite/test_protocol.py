@@ -9,9 +9,7 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 from hub_harness.by_hand import (
-    A_MOMENT,
     COMPLETED,
-    PATIENCE,
     PENDING,
     RUNNING,
     SUSPENDED,
@@ -35,8 +33,9 @@ from hub_harness.by_hand import (
     state,
     step,
     timer,
+    until,
 )
-from hub_harness.served import served, stub_of
+from hub_harness.served import next_item, served, stub_of
 
 from localhost.hub.interface import InstanceStateError, UnknownInstanceError
 from localhost.hub.sqlite import limits
@@ -202,9 +201,9 @@ async def test_a_worker_that_can_reads_a_large_history_by_itself(hub):
     request = pb.GetWorkItemsRequest(capabilities=[pb.WORKER_CAPABILITY_HISTORY_STREAMING])
     async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(request)
-        item = await stream.read()
+        item = await next_item(stream)
         while not item.HasField("orchestratorRequest"):
-            item = await stream.read()
+            item = await next_item(stream)
         assert item.orchestratorRequest.requiresHistoryStreaming
         assert not item.orchestratorRequest.pastEvents
         assert item.ByteSize() < 100_000
@@ -224,7 +223,7 @@ async def test_a_small_history_comes_with_the_work_even_so(hub):
     request = pb.GetWorkItemsRequest(capabilities=[pb.WORKER_CAPABILITY_HISTORY_STREAMING])
     async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(request)
-        item = await stream.read()
+        item = await next_item(stream)
         assert not item.orchestratorRequest.requiresHistoryStreaming
         assert item.orchestratorRequest.pastEvents
         stream.cancel()
@@ -235,7 +234,7 @@ async def test_an_answer_may_come_in_parts(hub):
     await start(hub)
     async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(pb.GetWorkItemsRequest())
-        item = await stream.read()
+        item = await next_item(stream)
         stream_token = {"instanceId": "one", "completionToken": item.completionToken}
         for index in range(2):
             part = pb.OrchestratorResponse(isPartial=True, actions=[schedule(index)], **stream_token)
@@ -255,7 +254,7 @@ async def test_parts_of_an_answer_are_forgotten_with_the_worker(hub):
     await start(hub)
     async with served(hub) as address, stub_of(address) as stub:
         stream = stub.GetWorkItems(pb.GetWorkItemsRequest())
-        item = await stream.read()
+        item = await next_item(stream)
         part = {"instanceId": "one", "completionToken": item.completionToken}
         await stub.CompleteOrchestratorTask(pb.OrchestratorResponse(isPartial=True, actions=[schedule(1)], **part))
         stream.cancel()
@@ -304,7 +303,7 @@ async def test_whoever_waits_learns_that_the_hub_was_emptied(hub):
     await start(hub)
     async with served(hub) as address, stub_of(address) as stub:
         waiting = asyncio.ensure_future(stub.WaitForInstanceCompletion(pb.GetInstanceRequest(instanceId="one")))
-        await asyncio.sleep(A_MOMENT)
+        await until(lambda: hub._state._waiting)
         assert not waiting.done()
         await stub.DeleteTaskHub(pb.DeleteTaskHubRequest())
         assert not (await waiting).exists
@@ -424,15 +423,14 @@ async def test_a_client_that_stops_waiting_leaves_nothing_behind(hub):
             with pytest.raises(grpc.aio.AioRpcError) as late:
                 await stub.WaitForInstanceCompletion(request, timeout=0.1)
             assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            await until(lambda: not hub._state._waiting)
             hanging_up, cut_off = stub.WaitForInstanceCompletion(request), stub.WaitForInstanceStart(request)
             for call in (hanging_up, cut_off):
                 asyncio.ensure_future(call.wait_for_connection()).add_done_callback(lambda done: done.exception())
-            await asyncio.sleep(A_MOMENT)
+            await until(lambda: len(hub._state._waiting.get("one", ())) == 2)
             hanging_up.cancel()
-            await stub.Hello(empty_pb2.Empty())
-        async with asyncio.timeout(PATIENCE):
-            while hub._state._waiting:  # noqa: ASYNC110  # nobody tells
-                await asyncio.sleep(0.01)
+            await until(lambda: len(hub._state._waiting.get("one", ())) == 1)
+        await until(lambda: not hub._state._waiting)
     await (await step(hub)).reply(complete())
     assert (await state(hub)).orchestrationStatus == COMPLETED
 

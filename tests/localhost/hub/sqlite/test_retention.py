@@ -6,7 +6,6 @@ from datetime import timedelta
 import durabletask.internal.orchestrator_service_pb2 as pb
 import pytest
 from hub_harness.by_hand import (
-    PATIENCE,
     activity,
     again,
     begun,
@@ -18,6 +17,7 @@ from hub_harness.by_hand import (
     start,
     step,
     terminated,
+    until,
 )
 
 from localhost.hub.sqlite import retention
@@ -44,9 +44,7 @@ def left(hub):
 
 async def gone(hub, instance_id):
     """Wait until an instance is forgotten."""
-    async with asyncio.timeout(PATIENCE):
-        while instance_id in ids(hub):  # noqa: ASYNC110  # nobody tells of it
-            await asyncio.sleep(0.01)
+    await until(lambda: instance_id not in ids(hub))
 
 
 async def test_what_is_over_goes_with_all_it_had(hub):

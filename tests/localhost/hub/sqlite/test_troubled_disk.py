@@ -7,7 +7,6 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import durabletask.internal.orchestrator_service_pb2 as pb
-import durabletask.internal.orchestrator_service_pb2_grpc as stubs
 import grpc
 import pytest
 from hub_harness.by_hand import (
@@ -26,10 +25,10 @@ from hub_harness.by_hand import (
     state,
     step,
 )
+from hub_harness.served import served, stub_of
 
 from localhost.host.refusals import refusing
 from localhost.hub.interface import StorageError
-from localhost.hub.service import TaskHubServer
 from localhost.hub.sqlite import state as live
 from localhost.hub.sqlite import writer
 from localhost.hub.sqlite.hub import SqliteHub
@@ -53,16 +52,12 @@ class Full:
 
 async def test_over_grpc_a_full_disk_is_unavailable_until_there_is_room(hub):
     real = hub._state.writer._connection
-    server = TaskHubServer(hub)
-    address = await server.start()
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = stubs.TaskHubSidecarServiceStub(channel)
+    async with served(hub) as address, stub_of(address) as stub:
         hub._state.writer._connection = Full(real)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.StartInstance(pb.CreateInstanceRequest(instanceId="one", name="f"))
         hub._state.writer._connection = real
         await stub.StartInstance(pb.CreateInstanceRequest(instanceId="one", name="f"))
-    await server.stop()
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
     assert "disk is full" in refused.value.details()
 
@@ -84,15 +79,12 @@ class Torn(Unreadable):
 
 async def test_over_grpc_a_disk_that_gives_nothing_is_unavailable(hub, monkeypatch):
     await start(hub, "one")
-    server = TaskHubServer(hub)
-    async with grpc.aio.insecure_channel(await server.start()) as channel:
-        stub = stubs.TaskHubSidecarServiceStub(channel)
+    async with served(hub) as address, stub_of(address) as stub:
         with monkeypatch.context() as patched:
             patched.setattr(hub._state.reader, "_connection", Unreadable())
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await stub.GetInstance(pb.GetInstanceRequest(instanceId="one"))
         assert (await stub.GetInstance(pb.GetInstanceRequest(instanceId="one"))).exists
-    await server.stop()
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
     assert "disk I/O error" in refused.value.details()
 
