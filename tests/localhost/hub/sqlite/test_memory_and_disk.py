@@ -202,7 +202,8 @@ async def test_memory_holds_what_the_disk_holds(hub, monkeypatch, caplog, seed):
         refusing[0] = 0.05
         await asyncio.gather(*[chance.asks(40) for _ in range(4)])
         refusing[0] = 0.0
-        await disk.durable()
+        with suppress(HubError):  # a commit that was under way may yet be refused
+            await disk.durable()
         while disk.committed != disk._submitted or hub._state._unread:
             await chance.pause()
         assert differences(hub._state) == {}
