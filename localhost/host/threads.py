@@ -31,9 +31,7 @@ class Threads(ThreadPoolExecutor):
         self._asleep: list[threading.Lock] = []  # the last to fall asleep is the first to be woken
         self._count = 0
         self._waking = False  # a thread was woken and has not yet looked
-        self._to_wake: threading.Lock | None = (
-            None  # that thread, where it sleeps until the event loop has done all else
-        )
+        self._to_wake: threading.Lock | None = None  # where it is to sleep until the event loop has done all else
         self._closed = False
         self._answers: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -252,11 +252,10 @@ def _goes_straight(info: Any) -> bool:
 
 def _sdk_entry(function: Any) -> Callable[[Any], Any] | None:
     """Return where all of the SDK's entries for an orchestrator or entity meet, once they have decoded the request."""
-    sdk = import_module("azure.durable_functions.worker").DurableFunctionsWorker()
-    if (orchestrator := getattr(function, "orchestrator_function", None)) is not None:
-        return partial(sdk._run_orchestration, orchestrator)  # noqa: SLF001 - it has no public one
-    if (entity := getattr(function, "entity_function", None)) is not None:
-        return partial(sdk._run_entity_batch, entity)  # noqa: SLF001 - it has no public one
+    for handle, entry in (("orchestrator_function", "_run_orchestration"), ("entity_function", "_run_entity_batch")):
+        if (declared := getattr(function, handle, None)) is not None:
+            sdk = import_module("azure.durable_functions.worker").DurableFunctionsWorker()
+            return partial(getattr(sdk, entry), declared)
     return None
 
 

@@ -211,7 +211,7 @@ class Writer:
             self._idle.wait()
             self.silence()  # memory is halfway through a change; all of it is read anew
             self._end(self._round, self._error)
-        self._refuse(sqlite3.OperationalError("memory is read anew"))
+        self._refuse(sqlite3.OperationalError("another change was taken back, and memory is read anew"))
 
     def _end(self, number: int, error: Exception | None) -> None:
         if number != self._round:
